@@ -1,0 +1,1 @@
+"""The only home of threads, child processes, timers and file watchers."""
