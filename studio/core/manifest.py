@@ -31,7 +31,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings shared by the manifest's parts: immutable, unknown keys refused."""
 
 
-class TensorSpec(_Part):
+class TensorSpec(_Part, frozen=True):
     """One named input or output of a graph. ``axes``: an int is fixed, a string is a dynamic axis such as ``batch``."""
 
     name: str
@@ -39,7 +39,7 @@ class TensorSpec(_Part):
     axes: tuple[int | str, ...]
 
 
-class GraphSpec(_Part):
+class GraphSpec(_Part, frozen=True):
     """One ONNX graph. ``file`` is a plain file name inside the package."""
 
     file: str
@@ -49,7 +49,7 @@ class GraphSpec(_Part):
     outputs: tuple[TensorSpec, ...]
 
 
-class FileSpec(_Part):
+class FileSpec(_Part, frozen=True):
     """A file of the package that is not a graph."""
 
     file: str
@@ -57,7 +57,7 @@ class FileSpec(_Part):
     bytes: int
 
 
-class Size(_Part):
+class Size(_Part, frozen=True):
     """Picture size in pixels and channels (1 grey, 3 RGB, 4 RGBA)."""
 
     width_px: int
@@ -65,7 +65,7 @@ class Size(_Part):
     channels: int
 
 
-class Metric(_Part):
+class Metric(_Part, frozen=True):
     """A figure measured on held-out data, with the trivial baseline that it must beat.
 
     ``better`` says which direction is good. ``command`` and ``seed`` repeat the measurement.
@@ -86,7 +86,7 @@ class Metric(_Part):
         return self.value < self.baseline if self.better == "lower" else self.value > self.baseline
 
 
-class ParityCheck(_Part):
+class ParityCheck(_Part, frozen=True):
     """One check of an exported graph against its PyTorch original. ``value`` is compared with ``limit``."""
 
     graph: str
@@ -96,7 +96,7 @@ class ParityCheck(_Part):
     passed: bool
 
 
-class Origin(_Part):
+class Origin(_Part, frozen=True):
     """Where the weights come from. ``parent`` and ``parent_sha256`` name the base package of a fine-tune (or are empty)."""
 
     dataset: str
@@ -113,7 +113,7 @@ class Origin(_Part):
     versions: dict[str, str] = {}
 
 
-class Preset(_Part):
+class Preset(_Part, frozen=True):
     """Named hyper-parameters for the wizard. ``values`` are keys of `studio.core.protocol.RunSpec.settings`."""
 
     name: str
@@ -121,7 +121,7 @@ class Preset(_Part):
     values: dict[str, float | int | str | bool]
 
 
-class TrainingBlock(_Part):
+class TrainingBlock(_Part, frozen=True):
     """What it takes to fine-tune this package. ``layout``: one sentence on what a dropped data set must look like."""
 
     minimum_items: int
@@ -130,7 +130,7 @@ class TrainingBlock(_Part):
     params: tuple[Param, ...] = ()
 
 
-class Manifest(_Part, omit_defaults=True):
+class Manifest(_Part, frozen=True, omit_defaults=True):
     """A model package.
 
     Attributes:

@@ -36,7 +36,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Immutable, unknown keys refused."""
 
 
-class RunSpec(_Part, omit_defaults=True):
+class RunSpec(_Part, frozen=True, omit_defaults=True):
     """What to train.
 
     Attributes:
@@ -62,7 +62,7 @@ class RunSpec(_Part, omit_defaults=True):
     threads: int = 0
 
 
-class Control(_Part, omit_defaults=True):
+class Control(_Part, frozen=True, omit_defaults=True):
     """What the window wants of the trainer. Counters ask once each time they grow."""
 
     action: Literal["run", "pause", "stop"] = "run"
@@ -73,7 +73,7 @@ class Control(_Part, omit_defaults=True):
 Phase = Literal["starting", "measuring", "training", "paused", "exporting", "checking", "finished", "stopped", "failed"]
 
 
-class TrainingEvent(_Part, omit_defaults=True):
+class TrainingEvent(_Part, frozen=True, omit_defaults=True):
     """One line of ``events.jsonl``. Only the fields that belong to ``kind`` are set.
 
     kinds: ``phase`` (phase, message, hint), ``loss`` (step, total, losses, seconds_left, memory_mb),
