@@ -18,20 +18,8 @@ from studio.core.errors import BadInputError
 from studio.core.events import Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-SUFFIXES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".dib",
-    ".tif",
-    ".tiff",
-    ".avif",
-    ".apng",
+SUFFIXES = frozenset(
+    (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif")
 )
 """Names that promise a picture. Only a hint: what counts is the content."""
 MAX_PIXELS = 64_000_000
@@ -173,7 +161,7 @@ def _orientation(image: Image.Image) -> int:
     """EXIF orientation 1 to 8; 1 when there is none or the EXIF block is damaged, which must not cost the picture."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # a damaged EXIF block raises anything
+    except Exception:  # noqa: BLE001 - a damaged EXIF block raises anything
         return 1
     return value if isinstance(value, int) else 1
 
