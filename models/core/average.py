@@ -1,6 +1,6 @@
 """The exponential moving average of the weights, which is what is sampled and exported."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -20,7 +20,7 @@ class Average:
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        def blend(old: list[Tensor], new: list[Tensor], count: Tensor | int) -> None:
+        def blend(old: Sequence[Tensor], new: Sequence[Tensor], count: Tensor | int) -> None:
             keep = min(decay, (1 + int(count)) / (10 + int(count)))
             for average, current in zip(old, new, strict=True):
                 if average.is_floating_point():

@@ -50,7 +50,8 @@ def open_base(folder: Path, *, family: str) -> Base:
         ) from error
     if manifest.family != family:
         raise TrainingError(
-            f"The model {manifest.name!r} is a {manifest.family}, not a {family}.", "Choose the family of the base model."
+            f"The model {manifest.name!r} is a {manifest.family}, not a {family}.",
+            "Choose the family of the base model.",
         )
     return Base(manifest=manifest, sha256=hashlib.sha256(data).hexdigest(), weights=weights)
 

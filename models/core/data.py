@@ -70,9 +70,7 @@ class MemoryDataset:
         return Batch(images=_floats(self._pictures[split][indices]), labels=labels)
 
 
-def load_dataset(
-    folder: Path, *, channels: int | None = None, labels: tuple[str, ...] | None = None
-) -> MemoryDataset:
+def load_dataset(folder: Path, *, channels: int | None = None, labels: tuple[str, ...] | None = None) -> MemoryDataset:
     """Decode the prepared data set in ``folder``.
 
     Args:
@@ -84,14 +82,14 @@ def load_dataset(
         TrainingError: a file is missing, damaged or of another size, or there is no training picture.
     """
     items = read_items(folder)
-    digest = hashlib.sha256((folder / ITEMS_NAME).read_bytes())
-    pictures = [_decoded(folder, item, digest) for item in items]
+    hashes = [hashlib.sha256((folder / ITEMS_NAME).read_bytes()).digest()]
+    pictures = [_decoded(folder, item, hashes) for item in items]
     depth = channels or max(_depth(mode) for _, mode in pictures)
     height, width = pictures[0][0].shape[:2]
     for (picture, _), item in zip(pictures, items, strict=True):
         if picture.shape[:2] != (height, width):
             raise TrainingError(
-                f"{_told(item)} is {picture.shape[1]} x {picture.shape[0]} pixels, the first picture {width} x {height}.",
+                f"{_told(item)} has {picture.shape[1]} x {picture.shape[0]} pixels, the first {width} x {height}.",
                 "Prepare the data set again: every picture must have one size.",
             )
     names = labels if labels is not None else tuple(sorted({item.label for item in items if item.label}))
@@ -108,7 +106,7 @@ def load_dataset(
         pictures={split: _packed([pictures[i][0] for i in rows[split]], depth, (height, width)) for split in SPLITS},
         labels={split: torch.tensor([place.get(items[i].label, -1) for i in rows[split]]).long() for split in SPLITS},
         attributes={split: _flags([items[i] for i in rows[split]], attributes) for split in SPLITS},
-        digest=digest.hexdigest(),
+        digest=hashlib.sha256(b"".join(hashes)).hexdigest(),
     )
 
 
@@ -128,7 +126,7 @@ def draw_indices(step: int, *, items: int, batch: int, seed: int) -> Tensor:
 
 
 def augmented(images: Tensor, settings: Mapping[str, Value], rng: torch.Generator) -> Tensor:
-    """``images`` mirrored (``flip``) and moved by up to ``shift_px`` pixels, each picture by its own draw of ``rng``."""
+    """``images`` mirrored (``flip``) and moved by up to ``shift_px`` pixels, each one by its own draw of ``rng``."""
     count = len(images)
     if settings.get("flip"):
         flips = torch.rand(count, generator=rng, device=rng.device).to(images.device) < 0.5
@@ -142,11 +140,11 @@ def augmented(images: Tensor, settings: Mapping[str, Value], rng: torch.Generato
     return images
 
 
-def _decoded(folder: Path, item: Item, digest: "hashlib._Hash") -> tuple[np.ndarray, str]:
-    """``(H, W, 4) uint8`` and the file's Pillow mode."""
+def _decoded(folder: Path, item: Item, hashes: list[bytes]) -> tuple[np.ndarray, str]:
+    """``(H, W, 4) uint8`` and the file's Pillow mode; its hash goes to ``hashes``."""
     path = folder / item.file
     try:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        hashes.append(hashlib.sha256(path.read_bytes()).digest())
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGBA")), "RGBA" if picture.has_transparency_data else picture.mode
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

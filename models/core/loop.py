@@ -40,7 +40,7 @@ class Ended:
     step: int
 
 
-class _StopSampling(Exception):
+class _StopSamplingError(Exception):
     """Stop was asked for while a sample sheet was being made."""
 
 
@@ -93,10 +93,7 @@ class Trainer:
         while self.step < self._total:
             if not self._obey():
                 return self._stop()
-            started = time.monotonic()
-            self._figures.add(self._round(), time.monotonic() - started)
-            self.step += 1
-            self._seconds += time.monotonic() - started
+            self.advance()
             self._tell()
             self._save_when_due()
             self._show_when_due()
@@ -105,6 +102,14 @@ class Trainer:
         self._show()
         self.check_moved()
         return Ended("finished", self.step)
+
+    def advance(self) -> None:
+        """One step."""
+        started = time.monotonic()
+        shown = self._round()
+        self._figures.add(shown, time.monotonic() - started)
+        self.step += 1
+        self._seconds += time.monotonic() - started
 
     def resume(self) -> None:
         """Go to the newest whole checkpoint; stay at step 0 when there is none.
@@ -195,7 +200,8 @@ class Trainer:
 
     def _descend(self, name: str) -> None:
         optimizer = self._state.optimizers[name]
-        parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        held: list[Tensor] = [held for group in optimizer.param_groups for held in group["params"]]
+        parameters = [parameter for parameter in held if parameter.grad is not None]
         limit = float(self.job.settings["clip"]) or math.inf
         norm = nn.utils.clip_grad_norm_(parameters, limit)
         if not math.isfinite(float(norm)):
@@ -265,7 +271,7 @@ class Trainer:
             self._save()
 
     def _save(self) -> None:
-        """Write a checkpoint unless this step has one. What fails is remembered: the run then pauses and tries again."""
+        """Write a checkpoint unless this step has one. A failure is remembered: the run pauses and tries again."""
         if self._saved_step == self.step and not self._trouble:
             return
         try:
@@ -300,7 +306,7 @@ class Trainer:
             sweep(folder)
             name = f"step-{self.step:08d}.png"
             write_bytes(folder / name, png)
-        except _StopSampling:
+        except _StopSamplingError:
             return
         except StorageError as error:
             self._trouble = str(error)
@@ -333,7 +339,7 @@ class Trainer:
 
         def look(_module: nn.Module, _inputs: object) -> None:
             if self._steering.stopping:
-                raise _StopSampling
+                raise _StopSamplingError
 
         hook = register_module_forward_pre_hook(look)
         try:
@@ -347,7 +353,9 @@ class Trainer:
         )
 
     def _kept(self) -> str:
-        return f"the checkpoint of step {self._saved_step} is kept" if self._saved_step >= 0 else "nothing was saved yet"
+        if self._saved_step < 0:
+            return "nothing was saved yet"
+        return f"the checkpoint of step {self._saved_step} is kept"
 
     def _not_a_number(self, what: str) -> StudioError:
         rate = float(self.job.settings["learning_rate"])

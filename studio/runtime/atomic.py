@@ -1,6 +1,6 @@
-"""The one writer of files that must survive a crash: after it, a path holds the old content or the new, never a mix.
+"""The one writer of what must survive a crash: after it, a path holds the old content or the new, never a mix.
 
-Every save of settings, results, checkpoints and packages goes through `write_bytes` or `publish_folder`. Temporary names
+Settings, results, checkpoints and packages are saved by `write_bytes` or `publish_folder`. Temporary names
 start with `PART`, so that whoever opens a folder can `sweep` what a killed process left behind.
 """
 
@@ -38,7 +38,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     with _told(path, len(data)):
         try:
             _write_part(part, data)
-            os.replace(part, path)
+            part.replace(path)
         except BaseException:
             with suppress(OSError):
                 part.unlink()
@@ -58,7 +58,7 @@ def publish_folder(staging: Path, target: Path) -> None:
     with _told(target, _bytes_in(staging)):
         _sync_tree(staging)
         if not target.exists():
-            os.rename(staging, target)
+            staging.rename(target)
         elif _swapped(staging, target):
             shutil.rmtree(staging, ignore_errors=True)
         else:
@@ -70,7 +70,7 @@ def remove_folder(folder: Path) -> None:
     """Remove a folder so that no half of it is ever seen under its name."""
     part = part_path(folder.parent)
     with _told(folder, 0):
-        os.rename(folder, part)
+        folder.rename(part)
     shutil.rmtree(part, ignore_errors=True)
 
 
@@ -88,7 +88,7 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 with suppress(OSError):
-                    os.rename(entry, target)
+                    entry.rename(target)
         elif entry.name.startswith(PART):
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
@@ -143,11 +143,11 @@ def _swapped(staging: Path, target: Path) -> bool:
 def _replace_aside(staging: Path, target: Path) -> None:
     aside = target.parent / f"{ASIDE}{target.name}"
     shutil.rmtree(aside, ignore_errors=True)
-    os.rename(target, aside)
+    target.rename(aside)
     try:
-        os.rename(staging, target)
+        staging.rename(target)
     except OSError:
-        os.rename(aside, target)
+        aside.rename(target)
         raise
     shutil.rmtree(aside, ignore_errors=True)
 
