@@ -1,8 +1,8 @@
 """Samplers: from noise to a picture, as functions over a callable, shared by the studio and the trainer's previews.
 
 Everything happens in sigma space (Karras et al. 2022, "Elucidating the design space of diffusion models", section 2):
-``x = x0 + sigma * eps``, and ``denoise(x, sigma) -> x0``. A schedule is ``(n + 1,) float64``, falling, its last value 0.
-A run starts at ``x = sigmas[0] * noise``, with the noise of `studio.runtime.seeds`, stream ``latent``; a sampler that
+``x = x0 + sigma * eps``, and ``denoise(x, sigma) -> x0``. A schedule is ``(n + 1,) float64``, falling, its last
+value 0. A run starts at ``x = sigmas[0] * noise``, with the noise of `studio.runtime.seeds`, stream ``latent``; a sampler that
 adds noise asks ``noise(i)`` at step ``i``, stream ``step``, step number ``i``.
 
 Samplers are generators: each `SamplerStep` can be shown, and not asking for the next one is a cancel.
@@ -10,6 +10,7 @@ Samplers are generators: each `SamplerStep` can be shown, and not asking for the
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -29,9 +30,9 @@ _BETA_LOW, _BETA_HIGH = 0.1, 20.0  # Song et al. 2021, appendix C: the continuou
 
 
 class SamplerStep(NamedTuple):
-    """After step ``index`` (0-based): the noisy ``x`` at the next sigma, and ``x0``, what the network saw."""
+    """After step ``i`` (0-based): the noisy ``x`` at the next sigma, and ``x0``, what the network saw."""
 
-    index: int
+    i: int
     x: Array
     x0: Array
 
@@ -201,7 +202,7 @@ def inpainting(denoise: Denoise, known: Array, mask: Array, noise: Array) -> Den
 
 def _pairs(sigmas: NDArray[np.float64]) -> Iterator[tuple[float, float]]:
     values = [float(sigma) for sigma in sigmas]
-    return zip(values, values[1:], strict=False)
+    return pairwise(values)
 
 
 def _closed(sigmas: NDArray[np.float64], sigma_max: float) -> NDArray[np.float64]:

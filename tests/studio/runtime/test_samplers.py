@@ -56,7 +56,7 @@ def test_samplers_with_fresh_noise_follow_the_true_noise_of_each_step(name):
 
     steps = list(samplers.sample(name, denoise, clean + HIGH * noise_of("latent"), sigmas, noise=step_noise, eta=1.0))
     for step in steps[:-1]:
-        spread = (step.x - clean).std() / sigmas[step.index + 1]
+        spread = (step.x - clean).std() / sigmas[step.i + 1]
         assert spread == pytest.approx(1, abs=0.12)  # x keeps exactly the noise that the schedule promises
     assert np.abs(steps[-1].x - clean).max() < 1e-4
 
@@ -147,7 +147,7 @@ def test_every_step_is_yielded_and_stopping_asks_the_network_no_more():
     for name in samplers.SAMPLERS:
         calls.clear()
         steps = samplers.sample(name, denoise, noise_of("latent"), sigmas, noise=step_noise)
-        assert [next(steps).index, next(steps).index] == [0, 1]
+        assert [next(steps).i, next(steps).i] == [0, 1]
         assert calls == pytest.approx(list(sigmas[:2]))
         steps.close()
         assert len(calls) == 2
