@@ -2,8 +2,8 @@
 
 Everything happens in sigma space (Karras et al. 2022, "Elucidating the design space of diffusion models", section 2):
 ``x = x0 + sigma * eps``, and ``denoise(x, sigma) -> x0``. A schedule is ``(n + 1,) float64``, falling, its last
-value 0. A run starts at ``x = sigmas[0] * noise``, with the noise of `studio.runtime.seeds`, stream ``latent``; a sampler that
-adds noise asks ``noise(i)`` at step ``i``, stream ``step``, step number ``i``.
+value 0. A run starts at ``x = sigmas[0] * noise``, with the noise of `studio.runtime.seeds`, stream ``latent``; a
+sampler that adds noise asks ``noise(i)`` at step ``i``: stream ``step``, step number ``i``.
 
 Samplers are generators: each `SamplerStep` can be shown, and not asking for the next one is a cancel.
 """
