@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -76,11 +76,18 @@ def check_contents(package: Package) -> None:
             check_side_file(data, part.file)
 
 
-def import_package(source: Path, into: Path, *, taken: Mapping[str, str] | None = None) -> Package:
+def import_package(
+    source: Path,
+    into: Path,
+    *,
+    taken: Mapping[str, Package] | None = None,
+    verify: Callable[[Package], None] | None = None,
+) -> Package:
     """Bring a ``.reverie`` file or a package folder into the library folder ``into``.
 
-    The same package again is a no-op. An id that another package has already (in ``into``, or in ``taken``: id to
-    package hash) gets a number behind it; compare the result's id with the file's to say so.
+    The same package again is a no-op. An id that another package has already (in ``into``, or in ``taken`` by
+    id) gets a number behind it; compare the result's id with the file's to say so. ``verify`` tries the
+    package out before it becomes visible.
 
     Raises:
         NewerFormatError, PackageError: see `open_package` and `studio.runtime.archives.extract_archive`.
@@ -97,6 +104,8 @@ def import_package(source: Path, into: Path, *, taken: Mapping[str, str] | None 
         else:
             extract_archive(source, staging)
         package = open_package(staging)
+        if verify is not None:
+            verify(package)
         return _publish(package, into, taken or {})
     finally:
         _remove_flat(staging)
@@ -140,7 +149,7 @@ def file_stamps(package: Package) -> tuple[tuple[str, int, int], ...]:
     return tuple(stamps)
 
 
-def _publish(package: Package, into: Path, taken: Mapping[str, str]) -> Package:
+def _publish(package: Package, into: Path, taken: Mapping[str, Package]) -> Package:
     wanted = package.manifest.id
     number = 1
     while True:
@@ -148,7 +157,7 @@ def _publish(package: Package, into: Path, taken: Mapping[str, str]) -> Package:
         target = into / identity
         if not target.exists() and identity not in taken:
             break
-        there = _installed(target)
+        there = _installed(target) or taken.get(identity)
         if there is not None and _same_but_id(there.manifest, package.manifest):
             return there
         number += 1
