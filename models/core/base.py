@@ -71,11 +71,13 @@ def load_weights(network: nn.Module, base: Base) -> None:
 
 
 def relative_change(network: nn.Module, weights: Mapping[str, Tensor]) -> float:
-    """``||now - before|| / ||before||`` over all float tensors of the network; 0 when nothing moved."""
+    """``||now - before|| / ||before||`` over all trained parameters; 0 when nothing moved.
+
+    Running statistics are left out: they move without any learning.
+    """
     moved, size = 0.0, 0.0
-    for name, now in network.state_dict().items():
-        if now.is_floating_point():
-            before = weights[name].to(device=now.device, dtype=torch.float64)
-            moved += float((now.double() - before).square().sum())
-            size += float(before.square().sum())
+    for name, now in network.named_parameters():
+        before = weights[name].to(device=now.device, dtype=torch.float64)
+        moved += float((now.detach().double() - before).square().sum())
+        size += float(before.square().sum())
     return (moved / max(size, 1e-30)) ** 0.5

@@ -138,7 +138,8 @@ class Trainer:
         """
         if self.job.base is None:
             return
-        moved = relative_change(self.job.network, self.job.base.weights)
+        with self.finished_weights() as network:
+            moved = relative_change(network, self.job.base.weights)
         self._emitter.emit(TrainingEvent("moved", time.time(), step=self.step, value=moved))
         if moved == 0:
             raise TrainingError(
