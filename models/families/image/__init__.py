@@ -1,0 +1,1 @@
+"""Families that make pictures. One file each; they never import one another."""

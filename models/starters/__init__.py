@@ -1,0 +1,1 @@
+"""Recipes of the packages that Reverie comes with: from public pictures to a measured package."""
