@@ -1,104 +1,175 @@
-"""``python -m models``: train, export and measure a run, or make the starter packages."""
+"""Train, export and measure runs, and make the starter packages."""
 
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+import psutil
+
+from studio.core.errors import CancelledError, StudioError, TrainingError
+from studio.core.protocol import PID_NAME, Phase, TrainingEvent
 from studio.core.quiet import silence
-
-silence()
-
-import logging  # noqa: E402
-import os  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING  # noqa: E402
-
-import click  # noqa: E402
-import msgspec  # noqa: E402
-import psutil  # noqa: E402
-
-from studio.core.errors import StudioError, TrainingError  # noqa: E402
-from studio.core.protocol import PID_NAME, Phase, RunSpec, TrainingEvent  # noqa: E402
 
 if TYPE_CHECKING:
     from models.core.events import Emitter
-    from models.core.family import Family
-    from models.core.setup import Job
+    from models.core.loop import Trainer
+    from models.core.steering import Steering
 
-RUN = click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+_RUN = click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+_DEVICE = click.option(
+    "--device", default="", help="cpu or cuda; left out, a graphics card is taken where there is one."
+)
 _log = logging.getLogger("models")
 
 
 @click.group(help=__doc__)
 def main() -> None:
+    """The trainer's command line."""
+    silence()  # before anything imports onnxruntime
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
-@main.command(help="Train RUN (a folder with spec.json) or go on from its last checkpoint.")
-@RUN
-@click.option("--device", default="", help="cpu or cuda; by itself it takes a graphics card when there is one.")
+@main.command()
+@_RUN
+@_DEVICE
 def train(run: Path, device: str) -> None:
-    from models.core.loop import Trainer
-    from models.core.steering import Steering, terminable
+    """Train RUN (a folder with spec.json), or go on from its last checkpoint, and make its package."""
+    from models.core.steering import terminable
+    from models.export.finish import publish_run
+    from models.export.publish import Description
 
-    with _told(run) as emitter, _alone(run):
-        steering = Steering(run, since_s=psutil.Process().create_time())
+    with _alone(run), _told(run) as emitter:
+        steering = _steering(run)
         with terminable(steering):
             _phase(emitter, "starting")
-            trainer = Trainer(_prepared(run, device), emitter=emitter, steering=steering)
+            trainer = _trainer(run, emitter, steering, device)
             ended = trainer.run()
-            _phase(emitter, ended.phase, step=ended.step)
+            if ended.phase == "stopped":
+                raise CancelledError
+            publish_run(trainer, description=Description())
+            _phase(emitter, "finished", step=ended.step)
 
 
-def _prepared(run: Path, device: str) -> "Job":
+@main.command()
+@_RUN
+@_DEVICE
+def export(run: Path, device: str) -> None:
+    """Make the package of RUN's last checkpoint."""
+    from models.core.steering import terminable
+    from models.export.finish import publish_run
+    from models.export.publish import Description
+
+    with _alone(run), _told(run) as emitter:
+        steering = _steering(run)
+        with terminable(steering):
+            _phase(emitter, "starting")
+            trainer = _trainer(run, emitter, steering, device)
+            trainer.resume()
+            if trainer.step == 0:
+                raise TrainingError("This run has no checkpoint to export yet.", "Train it first.")
+            publish_run(trainer, description=Description())
+            _phase(emitter, "stopped", step=trainer.step, message="Exported the last checkpoint.")
+
+
+@main.command()
+@_RUN
+@_DEVICE
+def measure(run: Path, device: str) -> None:
+    """Take a few steps of RUN that are thrown away: time per step, memory, time in all."""
+    from models.core.measure import measure as measure_job
     from models.core.setup import prepare, read_spec
+    from models.families import family
+
+    with _alone(run), _told(run) as emitter:
+        _phase(emitter, "measuring")
+        spec = read_spec(run)
+        job = prepare(run, spec, family(spec.family), device=device)
+        measure_job(job, emitter=emitter, steering=_steering(run))
+        _phase(emitter, "stopped", message="Measured.")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def starters(arguments: tuple[str, ...]) -> None:
+    """Make the packages that Reverie comes with; see `starters --help`."""
+    from models.starters.command import main as make
+
+    make(list(arguments))
+
+
+def _trainer(run: Path, emitter: "Emitter", steering: "Steering", device: str) -> "Trainer":
+    from models.core.loop import Trainer
+    from models.core.setup import prepare, read_spec
+    from models.families import family
 
     spec = read_spec(run)
-    return prepare(run, spec, _family(spec), device=device)
+    job = prepare(run, spec, family(spec.family), device=device)
+    return Trainer(job, emitter=emitter, steering=steering, export=_export_now)
 
 
-def _family(spec: RunSpec) -> "Family":
-    from models.families import FAMILIES
+def _export_now(trainer: "Trainer") -> None:
+    """Make a package in the middle of a run; a failure is told, and the training goes on."""
+    from models.export.finish import publish_run
+    from models.export.publish import Description
 
-    family = FAMILIES.get(spec.family)
-    if family is None:
-        raise TrainingError(f"There is no family {spec.family!r}.", f"Choose one of: {', '.join(sorted(FAMILIES))}.")
-    return family() if isinstance(family, type) else family
+    try:
+        publish_run(trainer, description=Description())
+    except CancelledError:
+        return
+    except StudioError as error:
+        _log.error("%s", error)
+        _phase(trainer.emitter, "exporting", step=trainer.step, message=error.message, hint=error.hint)
+
+
+def _steering(run: Path) -> "Steering":
+    from models.core.steering import Steering
+
+    return Steering(run, since_s=psutil.Process().create_time())
 
 
 @contextmanager
 def _told(run: Path) -> "Iterator[Emitter]":
-    """An emitter; whatever goes wrong ends as one ``failed`` event and exit code 1."""
+    """An emitter; however the work ends, the last event says so. Exit code 1 when it failed."""
     from models.core.events import Emitter
+    from models.core.progress import Display
 
-    emitter = Emitter(run, heard=_print if sys.stdout.isatty() else None)
+    display = Display()
+    emitter = Emitter(run, heard=display)
     try:
         yield emitter
+    except CancelledError:
+        _phase(emitter, "stopped", message="Stopped; it can be resumed from its last checkpoint.")
     except StudioError as error:
-        _phase(emitter, "failed", message=error.message, hint=error.hint)
         _log.error("%s", error)
-        raise SystemExit(1) from None
-    except Exception as error:
+        _phase(emitter, "failed", message=error.message, hint=error.hint)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001  the training entry is one of the three places that may
         _log.exception("unexpected error")
         _phase(emitter, "failed", message=f"Something unexpected went wrong: {error}.", hint="The log has the details.")
-        raise SystemExit(1) from None
+        sys.exit(1)
     finally:
         emitter.close()
+        display.close()
 
 
 @contextmanager
 def _alone(run: Path) -> Iterator[None]:
-    """Hold the run's pid file: JSON ``[process id, start time in seconds]``."""
+    """Hold the run's pid file: JSON ``[process id, start time in seconds since the epoch]``.
+
+    A second trainer ends here, before it says a word into the events of the first.
+    """
     from studio.runtime.atomic import write_bytes
 
     path = run / PID_NAME
-    try:
-        pid, started_s = msgspec.json.decode(path.read_bytes(), type=tuple[int, float])
-        alive = pid != os.getpid() and abs(psutil.Process(pid).create_time() - started_s) < 1
-    except (OSError, msgspec.MsgspecError, psutil.Error):
-        alive = False
-    if alive:
-        raise TrainingError("This run is being trained already.", "Wait for it, or stop it first.")
+    if _alive(path):
+        raise click.ClickException("This run is being trained already. Wait for it, or stop it first.")
     write_bytes(path, msgspec.json.encode((os.getpid(), psutil.Process().create_time())))
     try:
         yield
@@ -106,16 +177,16 @@ def _alone(run: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
+def _alive(path: Path) -> bool:
+    try:
+        pid, started_s = msgspec.json.decode(path.read_bytes(), type=tuple[int, float])
+        return pid != os.getpid() and abs(psutil.Process(pid).create_time() - started_s) < 1
+    except (OSError, msgspec.MsgspecError, psutil.Error):
+        return False
+
+
 def _phase(emitter: "Emitter", phase: Phase, *, step: int = 0, message: str = "", hint: str = "") -> None:
     emitter.emit(TrainingEvent("phase", time.time(), phase=phase, step=step, message=message, hint=hint))
-
-
-def _print(event: TrainingEvent) -> None:
-    if event.kind == "loss":
-        losses = "  ".join(f"{name} {value:.4g}" for name, value in event.losses.items())
-        click.echo(f"step {event.step} of {event.total}  {losses}  {event.seconds_left:.0f} s left")
-    elif event.kind == "phase":
-        click.echo(f"{event.phase} {event.message} {event.hint}".strip())
 
 
 if __name__ == "__main__":

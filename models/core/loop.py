@@ -59,8 +59,8 @@ class Trainer:
     ) -> None:
         self.job = job
         self.step = 0
-        self._emitter = emitter
-        self._steering = steering
+        self.emitter = emitter
+        self.steering = steering
         self._export = export
         self._total = int(job.settings["steps"])
         self._batch = int(job.settings["batch"])
@@ -140,7 +140,7 @@ class Trainer:
             return
         with self.finished_weights() as network:
             moved = relative_change(network, self.job.base.weights)
-        self._emitter.emit(TrainingEvent("moved", time.time(), step=self.step, value=moved))
+        self.emitter.emit(TrainingEvent("moved", time.time(), step=self.step, value=moved))
         if moved == 0:
             raise TrainingError(
                 "The training did not change the weights at all.", "Raise the learning rate or the number of steps."
@@ -214,18 +214,18 @@ class Trainer:
         paused = False
         retry_s = 0.0
         while True:
-            if self._steering.stopping:
+            if self.steering.stopping:
                 return False
-            if self._steering.take_sample_request():
+            if self.steering.take_sample_request():
                 self._show()
-            if self._steering.take_export_request() and self._export is not None:
+            if self.steering.take_export_request() and self._export is not None:
                 self._export(self)
                 self._phase("paused" if paused else "training")
             if self._trouble and time.monotonic() >= retry_s:
                 self._save()
                 retry_s = time.monotonic() + _RETRY_S
             reason = self._trouble or self._watch.trouble()
-            if not reason and not self._steering.pausing:
+            if not reason and not self.steering.pausing:
                 if paused:
                     self._phase("training")
                 return True
@@ -233,7 +233,7 @@ class Trainer:
                 self._save()
                 self._phase("paused", reason)
                 paused = True
-            self._emitter.heartbeat()
+            self.emitter.heartbeat()
             time.sleep(_PAUSE_POLL_S)
 
     def _stop(self) -> Ended:
@@ -248,11 +248,11 @@ class Trainer:
 
     def _tell(self, *, force: bool = False) -> None:
         if not force and not self._figures.due():
-            self._emitter.heartbeat()
+            self.emitter.heartbeat()
             return
         means, step_s = self._figures.taken()
         if means:
-            self._emitter.emit(
+            self.emitter.emit(
                 TrainingEvent(
                     "loss",
                     time.time(),
@@ -284,7 +284,7 @@ class Trainer:
             return
         self._trouble = ""
         self._saved_step, self._saved_s = self.step, time.monotonic()
-        self._emitter.emit(TrainingEvent("checkpoint", time.time(), step=self.step))
+        self.emitter.emit(TrainingEvent("checkpoint", time.time(), step=self.step))
 
     def _show_when_due(self) -> None:
         every = int(self.job.settings["sample_steps"])
@@ -315,9 +315,9 @@ class Trainer:
         finally:
             self._sheet_s = time.monotonic()
             self._sheet_took_s = self._sheet_s - started
-        self._emitter.emit(TrainingEvent("sample", time.time(), step=self.step, file=f"{SAMPLES}/{name}"))
+        self.emitter.emit(TrainingEvent("sample", time.time(), step=self.step, file=f"{SAMPLES}/{name}"))
         if metrics:
-            self._emitter.emit(TrainingEvent("metric", time.time(), step=self.step, losses=metrics))
+            self.emitter.emit(TrainingEvent("metric", time.time(), step=self.step, losses=metrics))
 
     def sheet(self) -> bytes:
         """A contact sheet of the network as it is, as PNG."""
@@ -339,7 +339,7 @@ class Trainer:
         """Stop within one pass of a layer, however many passes a sheet takes."""
 
         def look(_module: nn.Module, _inputs: object) -> None:
-            if self._steering.stopping:
+            if self.steering.stopping:
                 raise _StopSamplingError
 
         hook = register_module_forward_pre_hook(look)
@@ -349,7 +349,7 @@ class Trainer:
             hook.remove()
 
     def _phase(self, phase: Phase, message: str = "") -> None:
-        self._emitter.emit(
+        self.emitter.emit(
             TrainingEvent("phase", time.time(), step=self.step, total=self._total, phase=phase, message=message)
         )
 

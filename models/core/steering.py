@@ -10,6 +10,7 @@ from types import FrameType
 import msgspec
 
 from studio.core.dataset import ITEMS_NAME
+from studio.core.errors import CancelledError
 from studio.core.protocol import CONTROL_NAME, Control
 
 POLL_S = 0.25
@@ -115,6 +116,10 @@ class DatasetWatch:
         return stat.st_size, stat.st_mtime_ns
 
 
+class _AbandonError(BaseException):
+    """Not an `Exception`, so that no library in between takes it for a failure of its own and tries something else."""
+
+
 @contextmanager
 def terminable(steering: Steering) -> Iterator[None]:
     """Within it SIGTERM and Ctrl+C ask ``steering`` to end the run after a checkpoint. Main thread only."""
@@ -128,3 +133,32 @@ def terminable(steering: Steering) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def abandonable(steering: Steering) -> Iterator[None]:
+    """Within it a wish to stop ends the work at once, between two Python instructions; for work that can be done again.
+
+    Windows has no interval timer: there the work goes on to its end, and whoever cannot wait ends the process, which
+    loses nothing either.
+
+    Raises:
+        CancelledError: stop was asked for.
+    """
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def on_alarm(_number: int, _frame: FrameType | None) -> None:
+        if steering.stopping:
+            raise _AbandonError
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, POLL_S, POLL_S)
+        yield
+    except _AbandonError:
+        raise CancelledError from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -67,7 +67,13 @@ class Description:
 
 
 def publish(
-    job: Job, network: nn.Module, *, step: int, description: Description, play: Play | None = None
+    job: Job,
+    network: nn.Module,
+    *,
+    step: int,
+    description: Description,
+    play: Play | None = None,
+    checking: Callable[[], None] = lambda: None,
 ) -> tuple[Path, tuple[ParityCheck, ...]]:
     """Make the package of ``job`` in its run folder; returns its folder and the checks that it passed.
 
@@ -77,6 +83,7 @@ def publish(
         step: steps trained.
         description: words and metrics for the manifest.
         play: the studio's pipeline, to compare whole samples; None compares graphs alone.
+        checking: called when the graphs are written and the comparison begins.
 
     Raises:
         TrainingError: a graph cannot be exported or differs from the original. Nothing is visible then.
@@ -93,6 +100,7 @@ def publish(
         frozen.eval()
         graphs = job.family.graphs(frozen, job.config)
         specs = {graph.role: export_graph(graph, staging) for graph in graphs}
+        checking()
         checks = _graph_checks(graphs, specs, staging)
         require(checks)
         files = _side_files(job, frozen, parts, staging)
