@@ -49,7 +49,7 @@ class Catalogue:
         self._verify = verify
         self._lock = threading.Lock()
         self._found: dict[str, Package] = {}
-        self._checked: dict[Path, _Stamps] = {}
+        self._checked: dict[Path, tuple[_Stamps, Package]] = {}
 
     def scan(self) -> Scan:
         """List all packages by manifest and file sizes; broken and doubled ones become problems."""
@@ -77,28 +77,37 @@ class Catalogue:
         """
         package = self._lookup(package_id)
         try:
-            self.check(package)
+            return self.check(package)
         except PackageError:
-            # It may have been replaced since the last scan; a fresh look decides.
-            package = self._rescanned(package_id)
-            self.check(package)
-        return replace(package, trusted=True)
+            # It may have moved or been replaced since the last scan; a fresh look decides.
+            return self.check(self._rescanned(package_id))
 
-    def check(self, package: Package) -> None:
+    def check(self, package: Package) -> Package:
         """Hash and scan every file, and try out a foreign package; done once until a file changes.
 
+        Returns:
+            The package as it lies on the disk now, trusted.
+
         Raises:
-            PackageError: it must not be used.
+            PackageError: it must not be used, or another package lies there now.
         """
         stamps = file_stamps(package)
         with self._lock:
-            if self._checked.get(package.folder) == stamps:
-                return
-        check_contents(package)
-        if not package.trusted and self._verify is not None:
-            self._verify(package)
+            known = self._checked.get(package.folder)
+        if known is not None and known[0] == stamps:
+            return known[1]
+        fresh = read_package(package.folder, bundled=package.bundled)
+        if fresh.manifest.id != package.manifest.id:
+            raise PackageError(f"Another model lies in {package.folder} now.", "Refresh the library.")
+        check_contents(fresh)
+        if not fresh.trusted and self._verify is not None:
+            self._verify(fresh)
+        checked = replace(fresh, trusted=True)
         with self._lock:
-            self._checked[package.folder] = stamps
+            self._checked[package.folder] = (stamps, checked)
+            if self._found.get(fresh.manifest.id, fresh).folder == fresh.folder:
+                self._found[fresh.manifest.id] = fresh
+        return checked
 
     def import_path(self, source: Path) -> Package:
         """Bring a ``.reverie`` file or package folder into the first of the artist's folders, once it was tried out.
