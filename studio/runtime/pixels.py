@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from studio.core.errors import BadInputError
 
@@ -56,3 +57,21 @@ def to_model_batch(pictures: Iterable[NDArray[np.uint8]], channels: int) -> NDAr
 def to_picture_batch(planes: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
     """``(B, C, H, W) float32 in [-1, 1]`` as ``B`` pictures ``(H, W, 4) uint8``."""
     return [to_picture(picture) for picture in planes]
+
+
+def fitted_picture(pixels: NDArray[np.uint8], *, width_px: int, height_px: int) -> NDArray[np.uint8]:
+    """A picture at a model's size, ``(height_px, width_px, 4) uint8``: the same bytes when it has that size already.
+
+    Another shape is cut to the largest centred part that fits; the size changes by Lanczos on premultiplied colour.
+    """
+    high, wide = pixels.shape[:2]
+    if (wide, high) == (width_px, height_px):
+        return pixels
+    scale = min(wide / width_px, high / height_px)
+    part_w, part_h = scale * width_px, scale * height_px
+    left, top = (wide - part_w) / 2, (high - part_h) / 2
+    image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGBa")
+    resized = image.resize(
+        (width_px, height_px), Image.Resampling.LANCZOS, box=(left, top, left + part_w, top + part_h), reducing_gap=3.0
+    )
+    return np.array(resized.convert("RGBA"))
