@@ -1,5 +1,5 @@
 import io
-import pickle
+import pickle  # noqa: TID251 - makes what must be refused
 import zipfile
 
 import numpy as np
