@@ -34,27 +34,29 @@ def export_graph(graph: GraphExport, folder: Path) -> GraphSpec:
     """
     _check(graph)
     path = folder / f"{graph.role}.onnx"
-    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     try:
         with _quiet(), torch.no_grad():
+            # Traced here, because the exporter on its own silently bakes in a batch size that it cannot keep open.
+            batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+            shapes = tuple({0: batch} for _ in graph.inputs)
+            traced = torch.export.export(graph.module, tuple(graph.inputs.values()), dynamic_shapes=shapes)
             program = torch.onnx.export(
-                graph.module,
-                tuple(graph.inputs.values()),
+                traced,
                 dynamo=True,
                 external_data=False,
                 input_names=list(graph.inputs),
                 output_names=list(graph.outputs),
-                dynamic_shapes=tuple({0: batch} for _ in graph.inputs),
+                dynamic_shapes=shapes,  # names the axis
                 verbose=False,
             )
             outputs = _tuple(graph.module(*graph.inputs.values()))
-        if program is None:
-            raise RuntimeError("the exporter gave nothing back")
+        assert program is not None  # None only of the old exporter
         program.save(path, external_data=False)
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
         raise TrainingError(
-            f"The {graph.role} graph of this network cannot be exported: {str(error).splitlines()[0]}.",
-            "This is a fault of the model family, not of your data.",
+            f"The {graph.role} graph of this network cannot be exported: {_first_line(error)}",
+            "This is a fault of the model family, not of your data: a batch size taken by len(x) instead of x.shape[0]"
+            " is baked in, for example.",
         ) from error
     refuse_random(onnx.load(path), graph.role)
     data = path.read_bytes()
@@ -108,6 +110,10 @@ def _trains(node: Any) -> bool:
     return node.op_type == "BatchNormalization" and any(
         attribute.name == "training_mode" and attribute.i for attribute in node.attribute
     )
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _tuple(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

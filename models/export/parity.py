@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.core.family import GraphExport
-from models.export.playback import open_session
 from studio.core.errors import TrainingError
 from studio.core.manifest import ParityCheck
+from studio.runtime.sessions import Runner, open_session
 
 SEEDS = (0, 1, 2)
 BATCHES = (1, 3)
@@ -22,14 +22,6 @@ PSNR_DB = 60.0
 Feeds = dict[str, NDArray[Any]]
 
 
-class Playing(Protocol):
-    """What is used of a session."""
-
-    def run(self, feeds: Feeds) -> Mapping[str, NDArray[Any]]:
-        """Outputs by name."""
-        ...
-
-
 def check_graph(graph: GraphExport, path: Path) -> tuple[ParityCheck, ...]:
     """Compare ``path`` with its original on the processor.
 
@@ -37,7 +29,7 @@ def check_graph(graph: GraphExport, path: Path) -> tuple[ParityCheck, ...]:
     against the same row in a batch; and for each input, how far changing it alone moves the outputs (0 means that it
     was baked into the graph or dropped).
     """
-    session = open_session(path, device="cpu")
+    session = open_session(path, device="cpu", spin=False)
     error = max(_error(graph, session, _feeds(graph, seed, count)) for seed in SEEDS for count in BATCHES)
     alone = max(_batch_variance(session, _feeds(graph, seed, max(BATCHES))) for seed in SEEDS)
     checks = [
@@ -103,11 +95,11 @@ def _original(graph: GraphExport, feeds: Feeds) -> dict[str, NDArray[Any]]:
     return {name: value.numpy() for name, value in zip(graph.outputs, values, strict=True)}
 
 
-def _error(graph: GraphExport, session: Playing, feeds: Feeds) -> float:
+def _error(graph: GraphExport, session: Runner, feeds: Feeds) -> float:
     return _distance(_original(graph, feeds), session.run(feeds))
 
 
-def _batch_variance(session: Playing, feeds: Feeds) -> float:
+def _batch_variance(session: Runner, feeds: Feeds) -> float:
     whole = session.run(feeds)
     worst = 0.0
     for row in range(max(BATCHES)):
@@ -116,7 +108,7 @@ def _batch_variance(session: Playing, feeds: Feeds) -> float:
     return worst
 
 
-def _response(graph: GraphExport, session: Playing, name: str) -> float:
+def _response(graph: GraphExport, session: Runner, name: str) -> float:
     feeds = _feeds(graph, SEEDS[0], 2)
     other = _feeds(graph, SEEDS[1], 2)[name]
     return _distance(session.run(feeds), session.run({**feeds, name: other}))
