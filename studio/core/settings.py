@@ -20,6 +20,9 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
         drag_clean: drag and copy without the recipe inside.
         last_package: id of the model that was open.
         first_run_done: the first-start hint was seen.
+        model_folders: other folders whose packages are used in place.
+        window_geometry: Qt's saved geometry, base64; empty for the first start.
+        folded: names of the side zones that are folded away.
     """
 
     results_folder: str = ""
@@ -34,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     last_package: str = ""
     first_run_done: bool = False
     model_folders: tuple[str, ...] = ()
+    window_geometry: str = ""
+    folded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.75 <= self.scale <= 3.0:

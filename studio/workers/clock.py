@@ -1,0 +1,25 @@
+"""Calls after a while, for those who may not own timers."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QTimer
+
+
+class Clock(QObject):
+    """Runs callables later on the thread that owns it. Everything still waiting ends with it."""
+
+    def later(self, delay_ms: int, call: Callable[[], None]) -> Callable[[], None]:
+        """Run ``call`` once after ``delay_ms``; the returned function takes it back."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+
+        def fire() -> None:
+            timer.deleteLater()
+            call()
+
+        def forget() -> None:
+            timer.stop()
+
+        timer.timeout.connect(fire)
+        timer.start(delay_ms)
+        return forget

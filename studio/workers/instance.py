@@ -1,0 +1,86 @@
+"""One window per library: a second start hands its files to the first and leaves. Local socket only, never a port."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+from PySide6.QtCore import QLockFile, QObject, Signal
+from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+WAIT_MS = 1000
+"""How long a second start waits for the first one's answer."""
+_LIMIT_BYTES = 1_000_000
+
+
+class SingleInstance(QObject):
+    """Claims a library folder.
+
+    Signals:
+        called(object): another start asked us to come to the front; ``tuple[Path, ...]`` of files to open, may be empty.
+    """
+
+    called = Signal(object)
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folder = folder
+        digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+        self._name = f"reverie-{digest}"
+        self._lock = QLockFile(str(folder / "window.lock"))
+        # A lock left by a killed process is recognised by its process id, not by its age.
+        self._lock.setStaleLockTime(0)
+        self._server: QLocalServer | None = None
+
+    def claim(self) -> bool:
+        """True when this process is the only window of the folder; it then listens for later starts."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._lock.tryLock(0):
+            return False
+        QLocalServer.removeServer(self._name)
+        self._server = QLocalServer(self)
+        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        self._server.newConnection.connect(self._on_server_connection)
+        self._server.listen(self._name)
+        return True
+
+    def hand_over(self, files: tuple[Path, ...]) -> bool:
+        """Give ``files`` to the window that runs already; False when it does not answer."""
+        socket = QLocalSocket()
+        socket.connectToServer(self._name)
+        if not socket.waitForConnected(WAIT_MS):
+            return False
+        socket.write(msgspec.json.encode([str(path.resolve()) for path in files]) + b"\n")
+        told = socket.waitForBytesWritten(WAIT_MS) and socket.waitForReadyRead(WAIT_MS)
+        socket.disconnectFromServer()
+        return told
+
+    def close(self) -> None:
+        """Stop listening and free the folder."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self._lock.unlock()
+
+    def _on_server_connection(self) -> None:
+        server = self._server
+        socket = server.nextPendingConnection() if server else None
+        if socket is None:
+            return
+        socket.readyRead.connect(lambda: self._read(socket))
+        socket.disconnected.connect(socket.deleteLater)
+        if socket.canReadLine():
+            self._read(socket)
+
+    def _read(self, socket: QLocalSocket) -> None:
+        if not socket.canReadLine():
+            if socket.bytesAvailable() > _LIMIT_BYTES:
+                socket.abort()
+            return
+        try:
+            names = msgspec.json.decode(bytes(socket.readLine().data()), type=list[str])
+        except msgspec.MsgspecError:
+            socket.abort()
+            return
+        socket.write(b"ok\n")
+        socket.flush()
+        self.called.emit(tuple(Path(name) for name in names))
