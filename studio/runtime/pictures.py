@@ -6,10 +6,11 @@ types; none of them leaves this module.
 
 import io
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -23,6 +24,10 @@ SUFFIXES = frozenset(
 )
 """Names that promise a picture. Only a hint: what counts is the content."""
 MAX_PIXELS = 64_000_000
+GLANCE_PX = 16
+_GREY_SPREAD = 8  # JPEG gives grey pictures a little colour
+
+T = TypeVar("T")
 
 _READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
 _ORIENTATION_TAG = 0x0112
@@ -66,7 +71,50 @@ def read_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Pixel
     """
     name = source.name if isinstance(source, Path) else "The picture"
     with _opened(source, name) as stream:
-        return _decoded(stream, name, max_pixels)
+        return _decoded(stream, name, max_pixels, look=_upright_rgba)
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """A picture at a glance.
+
+    Attributes:
+        width_px, height_px: upright size.
+        has_alpha: some pixel is not opaque.
+        grey: no pixel of ``small`` has colour.
+        small: ``(16, 16, 4) uint8``, squeezed to a square.
+    """
+
+    width_px: int
+    height_px: int
+    has_alpha: bool
+    grey: bool
+    small: Pixels
+
+
+def glance(data: bytes, name: str) -> Glance:
+    """Decode a picture all the way, so that damage shows, but keep only what tells it from others.
+
+    A large JPEG is decoded at down to an eighth of its size, which reads every byte in a fraction of the time.
+
+    Raises:
+        BadInputError: as `read_picture`; the sentences begin with ``name``.
+    """
+    _refuse_empty(len(data), name)
+
+    return _decoded(io.BytesIO(data), name, MAX_PIXELS, look=_glanced, shrink=True)
+
+
+def _glanced(image: Image.Image, size: tuple[int, int]) -> Glance:
+    orientation = _orientation(image)
+    rgba = _rgba(image)
+    small = rgba.resize((GLANCE_PX, GLANCE_PX), Image.Resampling.BOX)
+    turn = _TURNS.get(orientation)
+    pixels = np.asarray(small.transpose(turn) if turn is not None else small, dtype=np.uint8)
+    colour = pixels[..., :3].astype(np.int16)
+    grey = bool((colour.max(axis=2) - colour.min(axis=2) <= _GREY_SPREAD).all())
+    width, height = reversed(size) if orientation >= 5 else size
+    return Glance(width, height, rgba.getchannel("A").getextrema()[0] != 255, grey, pixels)
 
 
 @contextmanager
@@ -99,13 +147,24 @@ def _refuse_empty(size: int, name: str) -> None:
         raise BadInputError(f"{name} is empty: it has 0 bytes.", "Copy the file again from where it came from.")
 
 
-def _decoded(stream: BinaryIO, name: str, max_pixels: int) -> Pixels:
+def _decoded(
+    stream: BinaryIO,
+    name: str,
+    max_pixels: int,
+    *,
+    look: Callable[[Image.Image, tuple[int, int]], T],
+    shrink: bool = False,
+) -> T:
+    """``look`` at the decoded picture and its size in the file; whatever Pillow raises becomes a `BadInputError`."""
     try:
         with Image.open(stream, formats=FORMATS) as image:
-            _refuse_large(image.size, name, max_pixels)
+            size = image.size
+            _refuse_large(size, name, max_pixels)
+            if shrink and image.format == "JPEG":
+                image.draft(None, (4 * GLANCE_PX, 4 * GLANCE_PX))
             image.load()
             _refuse_large(image.size, name, max_pixels)
-            return _upright_rgba(image)
+            return look(image, size)
     except BadInputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -151,7 +210,7 @@ def _damaged(error: Exception, name: str) -> BadInputError:
     return BadInputError(f"{name} is damaged and cannot be decoded.", "Open it in another program and save it again.")
 
 
-def _upright_rgba(image: Image.Image) -> Pixels:
+def _upright_rgba(image: Image.Image, _size: tuple[int, int]) -> Pixels:
     turn = _TURNS.get(_orientation(image))
     rgba = _rgba(image)
     return np.array(rgba.transpose(turn) if turn is not None else rgba, dtype=np.uint8)
