@@ -34,7 +34,7 @@ def static_checks(root: Path, platform: str = sys.platform) -> list[Check]:
     return [
         Check("style", [ruff, "check", "."]),
         Check("format", [ruff, "format", "--check", "."]),
-        Check("import contracts", [str(venv_tool(root, "lint-imports", platform))]),
+        Check("import contracts", [str(venv_tool(root, "lint-imports", platform)), "--no-logo"]),
         Check("types", [str(venv_tool(root, "basedpyright", platform))]),
     ]
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ((3, 13), (3, 12), (3, 11))
 STAMP_NAME = "reverie-stamp.json"
 PIP_ATTEMPTS = 3
-NEEDED_DISK_GB = 6.0
+NEEDED_DISK_GB = 8.0
 
 
 def is_supported(version: tuple[int, int]) -> bool:

@@ -91,6 +91,8 @@ def imported_names(path: Path) -> set[str]:
                 args=[ast.Constant(value=str(name)), *_],
             ):
                 found.add(name.partition(".")[0])
+            case _:
+                pass
     return found
 
 

@@ -1,31 +1,32 @@
 """The command itself: what it starts, and what it says on a machine that will not do."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from installers import bootstrap, environment
+from installers import commands, environment
 from installers.terminal import InstallError
 
-SCRIPT = Path(bootstrap.__file__)
+SCRIPT = commands.SCRIPT
 
 
 def test_display_by_system():
-    assert bootstrap.has_display({"DISPLAY": ":0"}, "linux")
-    assert bootstrap.has_display({"WAYLAND_DISPLAY": "wayland-0"}, "linux")
-    assert not bootstrap.has_display({"DISPLAY": ""}, "linux")
-    assert bootstrap.has_display({}, "win32")
-    assert bootstrap.has_display({}, "darwin")
+    assert commands.has_display({"DISPLAY": ":0"}, "linux")
+    assert commands.has_display({"WAYLAND_DISPLAY": "wayland-0"}, "linux")
+    assert not commands.has_display({"DISPLAY": ""}, "linux")
+    assert commands.has_display({}, "win32")
+    assert commands.has_display({}, "darwin")
 
 
 def test_run_opens_the_window_or_makes_the_tour(tmp_path: Path):
     reverie = str(tmp_path / ".venv" / "bin" / "reverie")
-    assert bootstrap.run_command(tmp_path, [], display=True, system_name="linux") == [reverie]
-    tour = bootstrap.run_command(tmp_path, [], display=False, system_name="linux")
+    assert commands.run_command(tmp_path, [], display=True, system_name="linux") == [reverie]
+    tour = commands.run_command(tmp_path, [], display=False, system_name="linux")
     assert tour == [reverie, "tour", "--out", str(tmp_path / "tour")]
-    assert bootstrap.run_command(tmp_path, ["list"], display=False, system_name="linux") == [reverie, "list"]
+    assert commands.run_command(tmp_path, ["list"], display=False, system_name="linux") == [reverie, "list"]
 
 
 def test_an_unsuitable_python_hands_over_to_a_suitable_one(
@@ -40,7 +41,7 @@ def test_an_unsuitable_python_hands_over_to_a_suitable_one(
     monkeypatch.setattr(environment, "is_supported", lambda _version: False)
     monkeypatch.setattr(environment, "find_python", lambda: ["python3.12"])
     monkeypatch.setattr(subprocess, "run", record)
-    assert bootstrap.main(["test", "-x"]) == 7
+    assert commands.main(["test", "-x"]) == 7
     assert started == [["python3.12", str(SCRIPT), "test", "-x"]]
     assert "going on with python3.12" in capsys.readouterr().out
 
@@ -48,15 +49,15 @@ def test_an_unsuitable_python_hands_over_to_a_suitable_one(
 def test_an_unsuitable_python_alone_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(environment, "is_supported", lambda _version: False)
     monkeypatch.setattr(environment, "find_python", lambda: None)
-    assert bootstrap.main(["run"]) == bootstrap.EXIT_PYTHON
+    assert commands.main(["run"]) == commands.EXIT_PYTHON
     assert "Reverie needs Python 3.11, 3.12 or 3.13" in capsys.readouterr().err
 
 
 def test_handing_over_never_goes_in_circles(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(environment, "is_supported", lambda _version: False)
     monkeypatch.setattr(environment, "find_python", lambda: pytest.fail("looked again"))
-    monkeypatch.setenv(bootstrap.REENTRY_VARIABLE, "1")
-    assert bootstrap.main(["run"]) == bootstrap.EXIT_PYTHON
+    monkeypatch.setenv(commands.REENTRY_VARIABLE, "1")
+    assert commands.main(["run"]) == commands.EXIT_PYTHON
 
 
 def test_an_error_is_a_sentence_a_hint_and_a_status(
@@ -65,8 +66,8 @@ def test_an_error_is_a_sentence_a_hint_and_a_status(
     def stop(_rest: list[str]) -> int:
         raise InstallError("The disk is full.", "Free 2 GB.", code=9)
 
-    monkeypatch.setattr(bootstrap, "_setup", stop)
-    assert bootstrap.main(["setup"]) == 9
+    monkeypatch.setattr(commands, "_setup", stop)
+    assert commands.main(["setup"]) == 9
     assert capsys.readouterr().err == "\nThe disk is full.\nFree 2 GB.\n"
 
 
@@ -77,6 +78,13 @@ def test_the_script_runs_without_the_environment_and_changes_nothing():
     assert answer.returncode in {0, 1}, answer.stderr
     assert "system packages" in answer.stdout
     assert "\x1b" not in answer.stdout
+
+
+def test_the_first_file_holds_no_word_that_an_old_python_cannot_read():
+    tree = ast.parse(SCRIPT.read_text(encoding="utf-8"))
+    newer = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AnnAssign | ast.JoinedStr)]
+    assert not newer
+    assert "from __future__" not in SCRIPT.read_text(encoding="utf-8")
 
 
 def test_an_unknown_command_is_a_usage_error():
