@@ -1,0 +1,49 @@
+"""A process that imports once and forks a child per call, so that many crashes cost little.
+
+Lines on stdin: ``import MODULE``, or ``call MODULE:FUNCTION JSON-ARGUMENTS``. For a call it answers the child's process
+id, then, when the child is over, its wait status. A child waits for SIGUSR1, so that a tracer can attach before it
+does anything. It exits with 0, with 3 for a `StudioError`, with 4 for anything else.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+
+from studio.core.errors import StudioError
+
+
+def child(target: str, arguments: list) -> None:
+    signal.sigwait([signal.SIGUSR1])
+    module, _, name = target.partition(":")
+    try:
+        getattr(importlib.import_module(module), name)(*arguments)
+    except StudioError:
+        os._exit(3)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(4)
+    os._exit(0)
+
+
+def main() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    for line in sys.stdin:
+        word, _, rest = line.strip().partition(" ")
+        if word == "import":
+            importlib.import_module(rest)
+            print("ready", flush=True)
+            continue
+        target, _, arguments = rest.partition(" ")
+        pid = os.fork()
+        if pid == 0:
+            child(target, json.loads(arguments))
+        print(pid, flush=True)
+        print(os.waitpid(pid, 0)[1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
