@@ -64,4 +64,3 @@ def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
 def uniform(shape: Sequence[int], rng: torch.Generator, *, like: Tensor) -> Tensor:
     """Uniform numbers in [0, 1) on the device of ``like``."""
     return torch.rand(list(shape), generator=rng, device=rng.device).to(like.device)
-

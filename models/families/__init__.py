@@ -25,4 +25,6 @@ def family(name: str) -> Family:
     try:
         return FAMILIES[name]
     except KeyError:
-        raise TrainingError(f"There is no model family called {name!r}.", f"Choose one of: {', '.join(FAMILIES)}.") from None
+        raise TrainingError(
+            f"There is no model family called {name!r}.", f"Choose one of: {', '.join(FAMILIES)}."
+        ) from None

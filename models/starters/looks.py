@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 HUES = {"Red": (-18.0, 18.0), "Yellow": (38.0, 68.0), "Green": (80.0, 165.0), "Blue": (185.0, 255.0)}
 """Ranges in degrees of the hue circle."""
 
+PIXEL_LOOKS = frozenset({*HUES, "Bright", "Round"})
+"""All names that `looks` can give."""
+
 
 def looks(rgba: NDArray[np.uint8]) -> Iterator[str]:
     """Names of what is true of ``(H, W, 4) uint8``: a main colour, ``Bright``, ``Round``."""
@@ -31,7 +34,9 @@ def looks(rgba: NDArray[np.uint8]) -> Iterator[str]:
         yield "Round"
 
 
-def _hue_degrees(colour: NDArray[np.float32], high: NDArray[np.float32], span: NDArray[np.float32]) -> NDArray[np.float32]:
+def _hue_degrees(
+    colour: NDArray[np.float32], high: NDArray[np.float32], span: NDArray[np.float32]
+) -> NDArray[np.float32]:
     red, green, blue = colour[..., 0], colour[..., 1], colour[..., 2]
     safe = np.maximum(span, 1e-6)
     sector = np.where(

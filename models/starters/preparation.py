@@ -45,7 +45,7 @@ def prepare_data(recipe: Recipe, data: Path, folder: Path) -> None:
 
 
 def prepare_run(recipe: Recipe, dataset: Path, run: Path, *, steps: int, threads: int = 0) -> None:
-    """Write ``spec.json`` of a run that trains ``recipe`` for ``steps``; an existing one keeps everything but its steps."""
+    """Write ``spec.json`` of a run that trains ``recipe`` for ``steps`` steps in all."""
     run.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Value] = {"seed": SEED, "sample_s": 100.0, "sheet": 36, **recipe.settings, "steps": steps}
     spec = RunSpec(

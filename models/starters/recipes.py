@@ -17,6 +17,7 @@ class Recipe:
         size_px: side of the square pictures.
         family: as in SYSTEMS.
         conditional: give the classes to the network; otherwise they serve the measurements alone.
+        minimum_items: pictures that a fine-tune needs at least.
         minutes: training time on two processor cores that gave the published package.
         config, settings: overrides for the family.
         layout: what a dropped data set must look like.
@@ -34,6 +35,7 @@ class Recipe:
     dataset: str
     credit: str
     layout: str
+    minimum_items: int
     config: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Value] = field(default_factory=dict)
 
@@ -48,31 +50,79 @@ RECIPES: Mapping[str, Recipe] = {
     recipe.id: recipe
     for recipe in (
         Recipe(
-            "fashion-map", "Clothes map", "A map of clothing: every point of the plane is a picture.",
-            "fashion", 32, "VAE2", False, 6, *_FASHION, _FOLDER.format(items=200, px=32),
-            {"widths": (32, 48, 64)}, {"batch": 64, "learning_rate": 0.001},
+            "fashion-map",
+            "Clothes map",
+            "A map of clothing: every point of the plane is a picture.",
+            "fashion",
+            32,
+            "VAE2",
+            False,
+            6,
+            *_FASHION,
+            _FOLDER.format(items=200, px=32),
+            200,
+            {"widths": (32, 48, 64)},
+            {"batch": 64, "learning_rate": 0.001},
         ),
         Recipe(
-            "tiles-diffusion", "Dungeon tiles, diffusion", "Pixel-art tiles out of noise, by kind: monsters, walls, potions.",
-            "tiles", 32, "DDM", True, 28, *_TILES, _FOLDERS.format(items=100, px=32),
+            "tiles-diffusion",
+            "Dungeon tiles, diffusion",
+            "Pixel-art tiles out of noise, by kind: monsters, walls, potions.",
+            "tiles",
+            32,
+            "DDM",
+            True,
+            28,
+            *_TILES,
+            _FOLDERS.format(items=100, px=32),
+            100,
             {"patch": 2, "widths": (64, 96, 128), "blocks": (1, 1, 1)},
-            {"batch": 64, "learning_rate": 0.001, "ema": 0.9985},
+            {"batch": 48, "learning_rate": 0.001, "ema": 0.9985},
         ),
         Recipe(
-            "emoji-vae", "Emoji, variations", "Emoji with sliders: rounder, redder, more of a face.",
-            "emoji", 64, "VAEF", False, 14, *_EMOJI, _FOLDER.format(items=100, px=64),
-            {}, {"batch": 32, "learning_rate": 0.001, "shift_px": 2, "weight": 4000.0},
+            "emoji-vae",
+            "Emoji, variations",
+            "Emoji with sliders: rounder, redder, more of a face.",
+            "emoji",
+            64,
+            "VAEF",
+            False,
+            14,
+            *_EMOJI,
+            _FOLDER.format(items=100, px=64),
+            100,
+            {},
+            {"batch": 32, "learning_rate": 0.001, "shift_px": 2, "weight": 4000.0},
         ),
         Recipe(
-            "tiles-gan", "Dungeon tiles, instant", "Pixel-art tiles in one pass, by kind; kinds can be mixed.",
-            "tiles", 32, "WGANGP", True, 20, *_TILES, _FOLDERS.format(items=200, px=32),
-            {}, {"batch": 96, "learning_rate": 0.0005},
+            "tiles-gan",
+            "Dungeon tiles, instant",
+            "Pixel-art tiles in one pass, by kind; kinds can be mixed.",
+            "tiles",
+            32,
+            "WGANGP",
+            True,
+            20,
+            *_TILES,
+            _FOLDERS.format(items=200, px=32),
+            200,
+            {},
+            {"batch": 96, "learning_rate": 0.0005},
         ),
         Recipe(
-            "emoji-diffusion", "Emoji, diffusion", "New emoji out of noise, in two styles and seven kinds.",
-            "emoji", 64, "DDM", True, 30, *_EMOJI, _FOLDERS.format(items=100, px=64),
+            "emoji-diffusion",
+            "Emoji, diffusion",
+            "New emoji out of noise, in two styles and seven kinds.",
+            "emoji",
+            64,
+            "DDM",
+            True,
+            30,
+            *_EMOJI,
+            _FOLDERS.format(items=100, px=64),
+            100,
             {"patch": 2, "widths": (32, 64, 96, 128), "blocks": (1, 1, 1, 1)},
-            {"batch": 64, "learning_rate": 0.001, "ema": 0.9985},
+            {"batch": 48, "learning_rate": 0.001, "ema": 0.9985},
         ),
     )
-}  # fmt: skip
+}

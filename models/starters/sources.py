@@ -18,14 +18,30 @@ from studio.core.errors import BadInputError
 
 FASHION_TRAIN, FASHION_VALID = 24_000, 4_000
 FASHION_CLASSES = (
-    "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
+    "T-shirt",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 KINDS = ("face", "person", "nature", "food", "place", "object", "sign")
 _KIND_OF_GROUP = {
-    "smileys-emotion": "sign", "people-body": "person", "animals-nature": "nature", "food-drink": "food",
-    "travel-places": "place", "objects": "object", "activities": "object", "symbols": "sign", "flags": "sign",
-}  # fmt: skip
+    "smileys-emotion": "sign",
+    "people-body": "person",
+    "animals-nature": "nature",
+    "food-drink": "food",
+    "travel-places": "place",
+    "objects": "object",
+    "activities": "object",
+    "symbols": "sign",
+    "flags": "sign",
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +59,9 @@ class Sourced:
 def fashion(data: Path, size_px: int) -> Iterator[Sourced]:
     """Fashion-MNIST in the middle of a black square: the first 24,000 training and 4,000 test pictures."""
     parts: tuple[tuple[str, Literal["train", "valid"], int], ...] = (
-        ("train", "train", FASHION_TRAIN), ("t10k", "valid", FASHION_VALID),
-    )  # fmt: skip
+        ("train", "train", FASHION_TRAIN),
+        ("t10k", "valid", FASHION_VALID),
+    )
     for stem, split, count in parts:
         pictures = _idx(data / "fashion-mnist" / f"{stem}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)[:count]
         labels = _idx(data / "fashion-mnist" / f"{stem}-labels-idx1-ubyte.gz", 8)[:count]

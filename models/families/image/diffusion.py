@@ -10,6 +10,7 @@
 Exported: ``denoise(x, noise_variance[, y]) -> prediction``. Schedule, sampler and noise stay on the host.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
@@ -102,7 +103,7 @@ class UNet(nn.Module):
         self.down_stages = nn.ModuleList(
             Stage(w, n, embedding=e, attention=a) for w, n, a in zip(widths, config.blocks, attends, strict=True)
         )
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(itertools.pairwise(widths))
         self.shrink = nn.ModuleList(nn.Conv2d(wide, deep, 3, stride=2, padding=1) for wide, deep in pairs)
         self.middle = ResidualBlock(widths[-1], embedding=e)
         self.up_stages = nn.ModuleList(
@@ -165,14 +166,32 @@ class Diffusion:
         Param("steps", "int", 6000, "Steps", "Optimiser steps in all.", low=1, high=2_000_000, unit="steps"),
         Param("batch", "int", 64, "Batch", "Pictures per step.", low=1, high=4096, unit="pictures"),
         Param("learning_rate", "float", 1e-3, "Learning rate", "How far a step goes.", low=1e-6, high=1e-1),
-        Param("ema", "float", 0.999, "Averaging", "Decay of the weight average.", low=0.0, high=0.99999, group="Advanced"),
-        Param("flip", "bool", True, "Mirror", "Also learn from mirrored pictures.", group="Advanced"),
-        Param("shift_px", "int", 0, "Shift", "Also learn from pictures moved by up to so much.", low=0, high=64, unit="px", group="Advanced"),
         Param(
-            "label_dropout", "float", 0.12, "Class dropout", "Share of pictures shown without their class; needed for guidance.",
-            low=0.0, high=1.0, group="Advanced",
+            "ema", "float", 0.999, "Averaging", "Decay of the weight average.", low=0.0, high=0.99999, group="Advanced"
         ),
-    )  # fmt: skip
+        Param("flip", "bool", True, "Mirror", "Also learn from mirrored pictures.", group="Advanced"),
+        Param(
+            "shift_px",
+            "int",
+            0,
+            "Shift",
+            "Also learn from pictures moved by up to so much.",
+            low=0,
+            high=64,
+            unit="px",
+            group="Advanced",
+        ),
+        Param(
+            "label_dropout",
+            "float",
+            0.12,
+            "Class dropout",
+            "Share of pictures shown without their class; needed for guidance.",
+            low=0.0,
+            high=1.0,
+            group="Advanced",
+        ),
+    )
 
     def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> Config:
         """A U-Net whose finest map is at most 32 px and whose coarsest is 4 px."""
@@ -180,10 +199,14 @@ class Diffusion:
         patch = 2 if side >= 32 else 1
         levels = max(2, min(4, int(math.log2(max(8, side // patch) / 4)) + 1))
         built: dict[str, Any] = {
-            "width_px": facts.width_px, "height_px": facts.height_px, "channels": facts.channels,
-            "labels": len(facts.labels), "patch": patch,
-            "widths": (32, 64, 96, 128)[-levels:], "blocks": (1,) * levels,
-        }  # fmt: skip
+            "width_px": facts.width_px,
+            "height_px": facts.height_px,
+            "channels": facts.channels,
+            "labels": len(facts.labels),
+            "patch": patch,
+            "widths": (32, 64, 96, 128)[-levels:],
+            "blocks": (1,) * levels,
+        }
         config = msgspec.convert({**built, **overrides}, Config)
         multiple = config.patch << (len(config.widths) - 1)
         if config.width_px % multiple or config.height_px % multiple or len(config.widths) != len(config.blocks):
@@ -263,16 +286,40 @@ class Diffusion:
         """Sampler controls and the ends of the noise schedule."""
         low, high = _sigmas(config)
         guidance = Param(
-            "guidance", "float", GUIDANCE, "Guidance", "How strongly the class is followed; 1 is as trained, 0 ignores it.",
-            low=0.0, high=8.0, step=0.1,
-        )  # fmt: skip
+            "guidance",
+            "float",
+            GUIDANCE,
+            "Guidance",
+            "How strongly the class is followed; 1 is as trained, 0 ignores it.",
+            low=0.0,
+            high=8.0,
+            step=0.1,
+        )
         controls = (
             Param("steps", "int", 20, "Steps", "More steps are slower and finer.", low=1, high=100, unit="steps"),
             Param("sampler", "choice", "ddim", "Sampler", "How noise is taken away.", choices=SAMPLERS),
             *((guidance,) if config.labels else ()),
-            Param("schedule", "choice", "cosine", "Schedule", "Where the steps are spent.", choices=SCHEDULES, group="Advanced"),
-            Param("eta", "float", 0.0, "Eta", "Fresh noise per step; 0 is deterministic.", low=0.0, high=1.0, step=0.05, group="Advanced"),
-        )  # fmt: skip
+            Param(
+                "schedule",
+                "choice",
+                "cosine",
+                "Schedule",
+                "Where the steps are spent.",
+                choices=SCHEDULES,
+                group="Advanced",
+            ),
+            Param(
+                "eta",
+                "float",
+                0.0,
+                "Eta",
+                "Fresh noise per step; 0 is deterministic.",
+                low=0.0,
+                high=1.0,
+                step=0.05,
+                group="Advanced",
+            ),
+        )
         settings = {"prediction": config.prediction, "sigma_min": low, "sigma_max": high}
         return PackageParts(controls, settings)
 
@@ -290,7 +337,7 @@ def _error(network: UNet, x0: Tensor, labels: Tensor | None, rng: torch.Generato
 
 
 def _denoiser(network: UNet, labels: Tensor | None) -> Callable[[np.ndarray, float], np.ndarray]:
-    """``denoise(x, sigma) -> x0`` in sigma space for `studio.runtime.samplers`, with guidance when there are classes."""
+    """``denoise(x, sigma) -> x0`` in sigma space, with guidance when there are classes."""
     device = next(network.parameters()).device
 
     def denoise(x: np.ndarray, sigma: float) -> np.ndarray:

@@ -153,9 +153,13 @@ class AutoencoderFamily:
         levels = picture_levels(facts.width_px, facts.height_px)
         widths = (32, 48, 80, 96, 128)[:levels] if levels > 1 else (64,)
         built: dict[str, Any] = {
-            "width_px": facts.width_px, "height_px": facts.height_px, "channels": facts.channels,
-            "widths": widths, "blocks": (0, *(1,) * (levels - 1)), **self.defaults,
-        }  # fmt: skip
+            "width_px": facts.width_px,
+            "height_px": facts.height_px,
+            "channels": facts.channels,
+            "widths": widths,
+            "blocks": (0, *(1,) * (levels - 1)),
+            **self.defaults,
+        }
         return msgspec.convert({**built, **overrides}, Config)
 
     def build(self, config: Config) -> Autoencoder:
@@ -209,9 +213,7 @@ class AutoencoderFamily:
         means, stds = network.prior_means.numpy(force=True), network.prior_stds.numpy(force=True)
         return means[chosen] + stds[chosen] * z
 
-    def validate(
-        self, network: Autoencoder, config: Config, batch: Batch, rng: torch.Generator
-    ) -> dict[str, float]:
+    def validate(self, network: Autoencoder, config: Config, batch: Batch, rng: torch.Generator) -> dict[str, float]:
         """Errors of the mean code on held-out pictures, KL, and how many dimensions are in use."""
         with torch.no_grad():
             mu, logvar = network.encoder(batch.images)
@@ -255,15 +257,29 @@ class AutoencoderFamily:
         directions = attribute_directions(mu, data.attributes("train"), data.facts.attributes)
         settings["attributes"] = directions
         truncation = Param(
-            "truncation", "float", 1.0, "Temperature", "Below 1 plays safe, above 1 is wilder.", low=0.0, high=1.5, step=0.05,
-        )  # fmt: skip
+            "truncation",
+            "float",
+            1.0,
+            "Temperature",
+            "Below 1 plays safe, above 1 is wilder.",
+            low=0.0,
+            high=1.5,
+            step=0.05,
+        )
         sliders = tuple(
             Param(
-                f"attr:{name}", "float", 0.0, direction["label"], f"Less or more of: {direction['label']}.",
-                low=-4.0, high=4.0, step=0.1, group="Attributes",
+                f"attr:{name}",
+                "float",
+                0.0,
+                direction["label"],
+                f"Less or more of: {direction['label']}.",
+                low=-4.0,
+                high=4.0,
+                step=0.1,
+                group="Attributes",
             )
             for name, direction in directions.items()
-        )  # fmt: skip
+        )
         return PackageParts((truncation, *sliders), settings, files)
 
 
@@ -300,14 +316,31 @@ def _params(*, weight: float, steps: int, flip: bool, batch: int = 64) -> tuple[
         Param("steps", "int", steps, "Steps", "Optimiser steps in all.", low=1, high=2_000_000, unit="steps"),
         Param("batch", "int", batch, "Batch", "Pictures per step.", low=1, high=4096, unit="pictures"),
         Param("learning_rate", "float", 1e-3, "Learning rate", "How far a step goes.", low=1e-6, high=1e-1),
-        Param("ema", "float", 0.995, "Averaging", "Decay of the weight average.", low=0.0, high=0.99999, group="Advanced"),
-        Param("flip", "bool", flip, "Mirror", "Also learn from mirrored pictures.", group="Advanced"),
-        Param("shift_px", "int", 0, "Shift", "Also learn from pictures moved by up to so much.", low=0, high=64, unit="px", group="Advanced"),
         Param(
-            "weight", "float", weight, "Likeness", "Weight of the reconstruction; low is smoother, high is truer to the pictures.",
-            low=1.0, high=1e6,
+            "ema", "float", 0.995, "Averaging", "Decay of the weight average.", low=0.0, high=0.99999, group="Advanced"
         ),
-    )  # fmt: skip
+        Param("flip", "bool", flip, "Mirror", "Also learn from mirrored pictures.", group="Advanced"),
+        Param(
+            "shift_px",
+            "int",
+            0,
+            "Shift",
+            "Also learn from pictures moved by up to so much.",
+            low=0,
+            high=64,
+            unit="px",
+            group="Advanced",
+        ),
+        Param(
+            "weight",
+            "float",
+            weight,
+            "Likeness",
+            "Weight of the reconstruction; low is smoother, high is truer to the pictures.",
+            low=1.0,
+            high=1e6,
+        ),
+    )
 
 
 AE = AutoencoderFamily("AE", {"variational": False}, _params(weight=500.0, steps=4000, flip=False))

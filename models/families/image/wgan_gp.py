@@ -20,7 +20,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.core.family import Batch, DataFacts, Dataset, GraphExport, Loss, PackageParts, StepContext
@@ -107,7 +106,7 @@ class Pair(nn.Module):
 
 
 def damaged(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Mirror half, move by up to an eighth, and blank a quarter-size square in half of ``(B, C, H, W)``; differentiable."""
+    """Mirror half, move by up to an eighth, blank a square in half of ``(B, C, H, W)``; differentiable."""
     count, _, height, width = images.shape
     mirror = uniform((count, 1, 1, 1), rng, like=images) < 0.5
     images = torch.where(mirror, images.flip(-1), images)
@@ -119,7 +118,9 @@ def damaged(images: Tensor, rng: torch.Generator) -> Tensor:
     from_row, from_column = rows - down, columns - right  # (B, H), (B, W)
     inside = ((from_row >= 0) & (from_row < height))[:, :, None] & ((from_column >= 0) & (from_column < width))[:, None]
     batch = torch.arange(count, device=images.device)[:, None, None]
-    moved = images.permute(0, 2, 3, 1)[batch, from_row.clamp(0, height - 1)[:, :, None], from_column.clamp(0, width - 1)[:, None]]
+    moved = images.permute(0, 2, 3, 1)[
+        batch, from_row.clamp(0, height - 1)[:, :, None], from_column.clamp(0, width - 1)[:, None]
+    ]
     near_row = (rows - draws[2] * height).abs() < height / 8
     near_column = (columns - draws[3] * width).abs() < width / 8
     hole = near_row[:, :, None] & near_column[:, None] & (draws[4] < 0.5)[:, :, None]  # (B, H, W)
@@ -149,14 +150,66 @@ class WassersteinFamily:
     Config: type[Config] = Config
     params: tuple[Param, ...] = (
         Param("steps", "int", 4000, "Steps", "Generator steps in all.", low=1, high=2_000_000, unit="steps"),
-        Param("batch", "int", 96, "Batch", "Pictures per step, shared among the critic's rounds.", low=2, high=8192, unit="pictures"),
+        Param(
+            "batch",
+            "int",
+            96,
+            "Batch",
+            "Pictures per step, shared among the critic's rounds.",
+            low=2,
+            high=8192,
+            unit="pictures",
+        ),
         Param("learning_rate", "float", 5e-4, "Learning rate", "How far a step goes.", low=1e-6, high=1e-1),
-        Param("ema", "float", 0.995, "Averaging", "Decay of the generator's weight average.", low=0.0, high=0.99999, group="Advanced"),
-        Param("clip", "float", 0.0, "Gradient limit", "Longest gradient; 0 is off, the penalty does this work.", low=0.0, high=1e6, group="Advanced"),
-        Param("critic_rounds", "int", 2, "Critic rounds", "Critic steps per generator step.", low=1, high=10, group="Advanced"),
-        Param("penalty", "float", 10.0, "Gradient penalty", "Weight of the gradient penalty.", low=0.0, high=1000.0, group="Advanced"),
-        Param("damage", "bool", True, "Augment", "Mirror, move and cut out what the critic sees; for small data.", group="Advanced"),
-    )  # fmt: skip
+        Param(
+            "ema",
+            "float",
+            0.995,
+            "Averaging",
+            "Decay of the generator's weight average.",
+            low=0.0,
+            high=0.99999,
+            group="Advanced",
+        ),
+        Param(
+            "clip",
+            "float",
+            0.0,
+            "Gradient limit",
+            "Longest gradient; 0 is off, the penalty does this work.",
+            low=0.0,
+            high=1e6,
+            group="Advanced",
+        ),
+        Param(
+            "critic_rounds",
+            "int",
+            2,
+            "Critic rounds",
+            "Critic steps per generator step.",
+            low=1,
+            high=10,
+            group="Advanced",
+        ),
+        Param(
+            "penalty",
+            "float",
+            10.0,
+            "Gradient penalty",
+            "Weight of the gradient penalty.",
+            low=0.0,
+            high=1000.0,
+            group="Advanced",
+        ),
+        Param(
+            "damage",
+            "bool",
+            True,
+            "Augment",
+            "Mirror, move and cut out what the critic sees; for small data.",
+            group="Advanced",
+        ),
+    )
 
     def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> Config:
         """Halve down to 4 px; more channels the coarser the map.
@@ -170,11 +223,13 @@ class WassersteinFamily:
             )
         levels = picture_levels(facts.width_px, facts.height_px)
         built: dict[str, Any] = {
-            "width_px": facts.width_px, "height_px": facts.height_px, "channels": facts.channels,
+            "width_px": facts.width_px,
+            "height_px": facts.height_px,
+            "channels": facts.channels,
             "labels": len(facts.labels),
             "generator_widths": (24, 48, 64, 96, 128)[-max(levels, 1) :] if levels > 3 else (48, 64, 96)[:levels],
             "critic_widths": (24, 48, 96, 160, 192)[:levels] if levels > 3 else (48, 96, 160)[:levels],
-        }  # fmt: skip
+        }
         return msgspec.convert({**built, **overrides}, Config)
 
     def build(self, config: Config) -> Pair:
@@ -201,7 +256,11 @@ class WassersteinFamily:
         for real, chosen in parts:
             yield self._critic_loss(network, (real, chosen), context)
         count = math.ceil(len(batch.images) / rounds)
-        chosen = None if labels is None else labels[torch.randperm(len(labels), generator=rng, device=rng.device)[:count].to(labels.device)]
+        chosen = (
+            None
+            if labels is None
+            else labels[torch.randperm(len(labels), generator=rng, device=rng.device)[:count].to(labels.device)]
+        )
         made = network.generator(self._codes(network, count, rng, like=batch.images), chosen)
         value = -network.critic(damaged(made, rng) if settings.get("damage", True) else made, chosen).mean()
         yield Loss("generator", value, {"generator": value.item()})
@@ -266,8 +325,15 @@ class WassersteinFamily:
     def parts(self, network: Pair, config: Config, data: Dataset) -> PackageParts:
         """Temperature, and a standard normal prior."""
         truncation = Param(
-            "truncation", "float", 1.0, "Temperature", "Below 1 plays safe, above 1 is wilder.", low=0.0, high=1.5, step=0.05,
-        )  # fmt: skip
+            "truncation",
+            "float",
+            1.0,
+            "Temperature",
+            "Below 1 plays safe, above 1 is wilder.",
+            low=0.0,
+            high=1.5,
+            step=0.05,
+        )
         settings: dict[str, Any] = {"latent_dim": config.latent, "map": False, "prior": "normal", "attributes": {}}
         return PackageParts((truncation,), settings)
 
