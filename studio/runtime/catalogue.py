@@ -8,7 +8,7 @@ from pathlib import Path
 from studio.core.errors import PackageError
 from studio.core.manifest import MANIFEST_NAME
 from studio.core.package import Package
-from studio.runtime.packages import check_contents, file_stamps, import_package, read_package
+from studio.runtime.packages import SUFFIX, check_contents, file_stamps, import_package, read_package
 
 Verify = Callable[[Package], None]
 """Tries a foreign package where a crash harms nobody; raises `PackageError` when it must not be used."""
@@ -149,6 +149,11 @@ class Catalogue:
 
 def package_folders(root: Path) -> Iterator[Path]:
     """Every folder at or below ``root`` that holds a manifest, in name order; hidden folders and links are skipped."""
+    return (found for found in find_models(root) if found.suffix.lower() != SUFFIX or found.is_dir())
+
+
+def find_models(root: Path) -> Iterator[Path]:
+    """Package folders as `package_folders`, and ``.reverie`` files, at or below ``root``; the depth is bounded."""
     waiting = [(root, 0)]
     visited = 0
     while waiting and visited < _MAX_FOLDERS:
@@ -162,6 +167,7 @@ def package_folders(root: Path) -> Iterator[Path]:
                 (entry for entry in folder.iterdir() if not entry.name.startswith(".") and not entry.is_symlink()),
                 reverse=True,
             )
+            yield from (entry for entry in reversed(inside) if entry.suffix.lower() == SUFFIX and entry.is_file())
             if depth < _MAX_DEPTH:
                 waiting.extend((entry, depth + 1) for entry in inside if entry.is_dir())
         except OSError:
