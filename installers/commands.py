@@ -86,7 +86,15 @@ def _run(rest: list[str]) -> int:
         say(
             f"There is no display here (neither DISPLAY nor WAYLAND_DISPLAY), so the tour runs instead: {ROOT / 'tour'}"
         )
-    return subprocess.run(run_command(ROOT, rest, display=display), check=False).returncode
+    return _become(run_command(ROOT, rest, display=display))
+
+
+def _become(command: list[str]) -> int:
+    """Start the program in this one's place, so that whoever stops this process stops Reverie; Windows has no such."""
+    if sys.platform == "win32":
+        return subprocess.run(command, check=False).returncode
+    sys.stdout.flush()
+    return os.execv(command[0], command)
 
 
 def _test(rest: list[str]) -> int:
