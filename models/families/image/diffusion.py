@@ -109,7 +109,7 @@ class UNet(nn.Module):
         self.up_stages = nn.ModuleList(
             Stage(w, n, embedding=e, attention=a) for w, n, a in zip(widths, config.blocks, attends, strict=True)
         )
-        self.grow = nn.ModuleList(nn.Conv2d(deep, wide, 3, padding=1) for wide, deep in pairs)
+        self.grow = nn.ModuleList(nn.Conv2d(deep, wide, 1) for wide, deep in pairs)
         self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths)
         self.norm = group_norm(widths[0])
         self.out = nn.Conv2d(widths[0], folded, 3, padding=1)
@@ -131,7 +131,7 @@ class UNet(nn.Module):
             h = self.merge[level](torch.cat([h, skips[level]], dim=1))  # (B, 2w, ..) -> (B, w, ..)
             h = self.up_stages[level](h, embedded)
             if level:
-                h = self.grow[level - 1](F.interpolate(h, scale_factor=2.0, mode="nearest"))  # (B, w_finer, 2H, 2W)
+                h = F.interpolate(self.grow[level - 1](h), scale_factor=2.0, mode="nearest")  # (B, w_finer, 2H, 2W)
         return F.pixel_shuffle(self.out(F.silu(self.norm(h))), self.patch)  # (B, C, H, W)
 
     def _embedding(self, noise_variance: Tensor, y: Tensor | None) -> Tensor:

@@ -91,7 +91,7 @@ class Decoder(nn.Module):
 
     def logits(self, z: Tensor) -> Tensor:
         """``(B, D)`` to ``(B, C, H, W)`` before the sigmoid."""
-        h = self.stem(z).reshape(len(z), *self.shape)  # (B, w_last, H/2^L, W/2^L)
+        h = self.stem(z).reshape(-1, *self.shape)  # (B, w_last, H/2^L, W/2^L)
         return self.out(self.layers(h))  # (B, C, H, W)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """``z (B, D)``, ``y (B, K)`` to ``(B, C, H, W) in [-1, 1]``."""
         code = z if y is None else torch.cat([z, y], dim=1)  # (B, D + K)
-        h = self.stem(code).reshape(len(z), *self.shape)  # (B, 2w, H/2^L, W/2^L)
+        h = self.stem(code).reshape(-1, *self.shape)  # (B, 2w, H/2^L, W/2^L)
         return torch.tanh(self.out(self.layers(h)))  # (B, C, H, W)
 
 
