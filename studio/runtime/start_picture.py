@@ -9,6 +9,7 @@ from studio.core.events import Pixels
 from studio.core.manifest import Size
 from studio.runtime.inputs import InputStore
 from studio.runtime.pictures import read_picture
+from studio.runtime.pixels import fitted_picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +30,6 @@ def prepare(source: Path | bytes | Pixels, size: Size, inputs: InputStore) -> St
     """
     name = source.name if isinstance(source, Path) else "pasted picture"
     pixels = source if isinstance(source, np.ndarray) else read_picture(source)
-    fitted = fit(pixels, size.width_px, size.height_px)
+    fitted = fitted_picture(pixels, width_px=size.width_px, height_px=size.height_px)
     return StartPicture(inputs.put(fitted), fitted, name)
 
-
-def fit(pixels: Pixels, width_px: int, height_px: int) -> Pixels:
-    """The middle of a picture at another size; colours are averaged premultiplied, so no dark fringe appears."""
-    from PIL import Image
-
-    height, width = pixels.shape[:2]
-    if (width, height) == (width_px, height_px):
-        return pixels
-    scale = min(width / width_px, height / height_px)
-    cut_w, cut_h = width_px * scale, height_px * scale
-    box = ((width - cut_w) / 2, (height - cut_h) / 2, (width + cut_w) / 2, (height + cut_h) / 2)
-    image = Image.fromarray(pixels).convert("RGBa")
-    return np.array(image.resize((width_px, height_px), Image.Resampling.LANCZOS, box=box).convert("RGBA"))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
+from studio.core import latent_map
 from studio.core.errors import CancelledError, StudioError
 from studio.core.events import Done, Event, PictureMade, Preview
 from studio.core.manifest import Manifest
@@ -138,7 +139,7 @@ class PaintState(QObject):
     @property
     def has_map(self) -> bool:
         """True when the open model's latent space is a map to walk on."""
-        return self.manifest is not None and bool(self.manifest.settings.get("map"))
+        return self.manifest is not None and latent_map.has_map(self.manifest.settings)
 
     @property
     def can_start_from_picture(self) -> bool:
@@ -191,6 +192,29 @@ class PaintState(QObject):
     def set_place(self, vector: tuple[float, ...]) -> None:
         """Go to a place of the latent space."""
         self._push({"vector": vector, "random_seed": False}, key="place", live=True)
+
+    def set_map_place(self, x: float, y: float) -> None:
+        """Go to a place of the latent map, 0 to 1 to the right and upwards."""
+        if self.manifest is not None and self.has_map:
+            self.set_place(latent_map.pad_to_vector(x, y, self.manifest.settings))
+
+    def map_place(self, point: Point | None = None) -> tuple[float, float] | None:
+        """Where on the map a saved point lies, or what is set; None where it cannot be said."""
+        if self.manifest is None or not self.has_map:
+            return None
+        vector = self.values.vector if point is None else point.vector
+        if vector:
+            fits = len(vector) == 2
+            return latent_map.vector_to_pad(vector, self.manifest.settings) if fits else None
+        seed = self.values.seed if point is None else point.seed
+        shown = self.results.picture
+        if shown is not None and shown.place is not None and getattr(shown.request, "seed", None) == seed:
+            return shown.place
+        return None
+
+    def set_strength(self, strength: float) -> None:
+        """Set how far to leave the start picture."""
+        self._push({"strength": strength}, key="strength", live=bool(self.values.source))
 
     def change(self, changes: dict[str, object]) -> None:
         """Set other fields of `PaintValues` (count, strength, film, random seed)."""
@@ -266,8 +290,11 @@ class PaintState(QObject):
         """Keep the place of the picture on view."""
         if self._package is None:
             return
-        values = self._values_on_view()
-        point = Point(seed=values.seed, vector=values.vector, labels=weights(values.labels), controls=values.controls)
+        values, vector = self._values_on_view(), self._values_on_view().vector
+        place = self.map_place()
+        if not vector and place is not None and self.manifest is not None:
+            vector = latent_map.pad_to_vector(*place, self.manifest.settings)
+        point = Point(seed=values.seed, vector=vector, labels=weights(values.labels), controls=values.controls)
         self.memory.add_point(SavedPoint(f"Point {len(self.memory.points) + 1}", point, thumbnail))
 
     def go_to_point(self, index: int) -> None:
@@ -408,7 +435,7 @@ class PaintState(QObject):
         if self._package is None or request.package != self._package.manifest.id:
             return
         if isinstance(event, (PictureMade, Preview)):
-            self.results.show_live(event.pixels, request)
+            self.results.show_live(event, request)
         elif isinstance(event, Done):
             self.results.note_facts(event.facts)
 

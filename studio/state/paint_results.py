@@ -45,12 +45,16 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A picture on view. ``path`` is its file once saved; ``kind`` says how finished it is."""
+    """A picture on view.
+
+    ``path`` is its file once saved; ``kind`` says how finished it is; ``place`` is where it lies on the latent map.
+    """
 
     pixels: Pixels
     kind: Literal["preview", "live", "made", "frame"]
     request: Request | None = None
     path: str = ""
+    place: tuple[float, float] | None = None
 
 
 class PaintResults(QObject):
@@ -124,10 +128,11 @@ class PaintResults(QObject):
             self._set_film(())
             self._set_picture(self._batch[index])
 
-    def show_live(self, pixels: Pixels, request: Request) -> None:
+    def show_live(self, event: PictureMade | Preview, request: Request) -> None:
         """Put an unsaved picture on view, made while a control is dragged."""
         self._set_film(())
-        self._set_picture(Shown(pixels, "live", request))
+        place = map_place(event) if isinstance(event, PictureMade) else None
+        self._set_picture(Shown(event.pixels, "live", request, place=place))
 
     def note_facts(self, facts: RunFacts) -> None:
         """Tell the window how the last run was done."""
@@ -171,7 +176,7 @@ class PaintResults(QObject):
             self._set_film(())
             self._set_picture(Shown(event.pixels, "preview"))
         elif isinstance(event, PictureMade):
-            self._add(job_id, Shown(event.pixels, "made", event.request))
+            self._add(job_id, Shown(event.pixels, "made", event.request, place=map_place(event)))
         elif isinstance(event, FrameMade):
             self._add_frame(event)
         else:
@@ -206,8 +211,6 @@ class PaintResults(QObject):
     def _add_frame(self, event: FrameMade) -> None:
         if len(self._frames) < FILM_FRAMES_KEPT:
             self._frames.append(event.pixels)
-        self.progress.step(event.index + 1, event.total)
-        self.progress_changed.emit()
         self._set_film(())
         self._set_picture(Shown(event.pixels, "frame"))
 
@@ -219,3 +222,9 @@ class PaintResults(QObject):
         if frames or self._film:
             self._film = frames
             self.film_changed.emit()
+
+
+def map_place(made: PictureMade) -> tuple[float, float] | None:
+    """Where a picture lies on its model's latent map, when the model has one."""
+    x, y = made.facts.get("pad_x"), made.facts.get("pad_y")
+    return (float(x), float(y)) if x is not None and y is not None else None

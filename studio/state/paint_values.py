@@ -71,7 +71,8 @@ def to_request(values: PaintValues, package: Package, *, count: int | None = Non
         package=package.manifest.id,
         package_sha256=package.sha256,
         seed=values.seed,
-        count=values.count if count is None else count,
+        # A place is one picture, however many are asked for.
+        count=1 if values.vector else values.count if count is None else count,
         controls=dict(values.controls),
         labels=weights(values.labels),
         point=Point(seed=values.seed, vector=values.vector) if values.vector else None,
