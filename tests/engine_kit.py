@@ -50,9 +50,11 @@ def changed(name: str, folder: Path, *, extra: Mapping[str, bytes] | None = None
     return read_package(folder)
 
 
-def tiny_engine(*, threads: int = 1, lookup: Callable[[str], Package] = tiny, **parts: Any) -> Engine:
+def tiny_engine(
+    *, device: str = "auto", threads: int = 1, lookup: Callable[[str], Package] = tiny, **parts: Any
+) -> Engine:
     """An engine on the processor over the tiny packages."""
-    return Engine(lookup, threads=threads, devices=parts.pop("devices", None) or Devices(NoGpu()), **parts)
+    return Engine(lookup, device=device, threads=threads, devices=Devices(NoGpu()), **parts)
 
 
 def play(request: ImageRequest, engine: Engine | None = None, cancel: CancelToken | None = None) -> list[Event]:

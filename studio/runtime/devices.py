@@ -127,7 +127,7 @@ class Devices:
     """
 
     def __init__(self, runtime: Runtime | None = None, *, verdicts_file: Path | None = None) -> None:
-        self._runtime = runtime or InstalledRuntime()
+        self._runtime = InstalledRuntime() if runtime is None else runtime
         self._file = verdicts_file
         self._version = runtime_version()
         self._failed: dict[str, str] = {}

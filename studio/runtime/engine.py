@@ -42,8 +42,8 @@ class Engine:
         self._lookup = lookup
         self._wanted = device
         self._threads = threads
-        self._devices = devices or Devices()
-        self._sessions = sessions or SessionCache()
+        self._devices = Devices() if devices is None else devices
+        self._sessions = SessionCache() if sessions is None else sessions
         self._spin = spin
         self._facts: RunFacts | None = None
 

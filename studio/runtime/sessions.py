@@ -7,6 +7,8 @@ so that a window opens without it.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,9 +133,11 @@ def open_session(path: Path, *, device: str = "cpu", threads: int = 0, spin: boo
     chosen = next((known for known in DEVICES if known.id == device), None)
     if chosen is None:
         raise DeviceError(f"There is no device called {device!r}.", "Choose another one in the settings.")
-    if chosen.id == "cuda":
-        onnxruntime.preload_dlls()
+    onnxruntime.set_default_logger_severity(4)  # what fails comes as an exception
     try:
+        if chosen.id == "cuda":
+            with redirect_stdout(StringIO()):  # it prints what it misses, which would break `--json`
+                onnxruntime.preload_dlls()
         session = onnxruntime.InferenceSession(
             str(path), _session_options(onnxruntime, threads=threads, spin=spin), providers=_providers(chosen)
         )

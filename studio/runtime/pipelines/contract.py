@@ -77,7 +77,8 @@ class Pace:
 def chunked(count: int, size: int, work: Callable[[range], Iterator[Event]]) -> Iterator[Event]:
     """Do items 0 to ``count`` in chunks of ``size``, in smaller ones when memory runs out.
 
-    ``work`` yields nothing final before all of its chunk is calculated. Results do not depend on the chunks.
+    ``work`` yields nothing final before all of its chunk is calculated. Results do not depend on the chunks. Load the
+    graph before: what does not fit into memory by itself does not fit better with smaller chunks.
     """
     start = 0
     while start < count:
@@ -85,9 +86,9 @@ def chunked(count: int, size: int, work: Callable[[range], Iterator[Event]]) -> 
         try:
             yield from work(chunk)
         except DeviceMemoryError:
-            if size == 1:
+            if len(chunk) == 1:
                 raise
-            size = max(1, len(chunk) // 2)
+            size = len(chunk) // 2
             continue
         start = chunk.stop
 

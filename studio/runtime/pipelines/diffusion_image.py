@@ -129,6 +129,7 @@ class _Diffusion:
             for index, image in zip(chunk, images, strict=True):
                 yield self._picture(self._finished(image, start), request, index)
 
+        self.context.session("denoise")
         yield from chunked(request.count, self._chunk(controls), work)
 
     def film(self, request: ImageRequest) -> Iterator[Event]:
@@ -147,6 +148,7 @@ class _Diffusion:
         def together(frame: travel.Frame) -> tuple[Value, ...]:
             return tuple(controls_of(frame).get(name, 0) for name in _TOGETHER)
 
+        self.context.session("denoise")
         for group in travel.alike(frames, together):
             controls = controls_of(group[0])
 

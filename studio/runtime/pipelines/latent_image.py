@@ -104,6 +104,7 @@ class _Latent:
                 yield Step(index + 1, request.count)
                 yield self._picture(to_picture(image), request, index, self._facts(place))
 
+        self.context.session("decode")
         yield from chunked(request.count, self._chunk(), work)
 
     def film(self, request: ImageRequest) -> Iterator[Event]:
@@ -120,6 +121,7 @@ class _Latent:
                 yield Step(index + 1, len(frames))
                 yield FrameMade(to_picture(image), index, len(frames))
 
+        self.context.session("decode")
         yield from chunked(len(frames), self._chunk(), work)
 
     def encoded(self, planes: Array) -> Array:
