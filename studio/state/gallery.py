@@ -201,6 +201,15 @@ class GalleryState(QObject):
             except StudioError as error:
                 self._notices.post_error(error)
 
+    def verify(self, entry: Entry) -> None:
+        """Make a result again and say whether it came out the same."""
+        if self.replay is not None:
+            self.replay.verify(entry)
+
+    def tell(self, error: StudioError) -> None:
+        """Show an error that a view met."""
+        self._notices.post_error(error)
+
     def show_in_folder(self, entry: Entry) -> None:
         """Open the folder of a result in the file manager."""
         self._open_url(QUrl.fromLocalFile(str(Path(entry.path).parent)))

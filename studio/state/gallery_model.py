@@ -25,6 +25,7 @@ _PAGE = 200
 _MOST_BYTES = 64_000_000
 _MOST_WANTED = 300
 _AT_ONCE = 2
+_ONE_BY_ONE = 20
 _NO_PARENT = QModelIndex()
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -205,6 +206,14 @@ class GalleryModel(QAbstractListModel):
 
     def remove(self, ids: list[int]) -> None:
         """Rows that no longer belong here."""
+        if len(ids) > _ONE_BY_ONE:
+            gone = set(ids)
+            self.beginResetModel()
+            self._ids = [each for each in self._ids if each not in gone]
+            self._asked.clear()
+            self.endResetModel()
+            self.counted.emit(len(self._ids))
+            return
         rows = sorted((row for row in map(self.row_of, ids) if row >= 0), reverse=True)
         for row in rows:
             self.beginRemoveRows(QModelIndex(), row, row)

@@ -1,0 +1,1 @@
+"""The gallery: a strip beside the pane, a page of everything, and a viewer."""
