@@ -132,7 +132,8 @@ class Lane(QObject):
             if isinstance(item, Ticket):
                 error = self._run(item)
                 if not self._closed:
-                    self._ended.emit(item, error)
+                    # In a tuple: PySide 6.12 takes a reference from every None that goes through a queued signal.
+                    self._ended.emit(item, (error,))
             else:
                 self._call(item)
 
@@ -169,9 +170,10 @@ class Lane(QObject):
         if not self._closed:
             ticket.on_event(event)
 
-    def _on_lane_ended(self, ticket: Ticket, error: StudioError | None) -> None:
+    def _on_lane_ended(self, ticket: Ticket, outcome: tuple[StudioError | None]) -> None:
         if self._closed:
             return
+        (error,) = outcome
         self._pending -= 1
         if error is None and ticket.token.cancelled:
             error = CancelledError()
