@@ -17,6 +17,7 @@ from models.core.loop import Trainer
 from models.core.setup import Job, prepare, read_spec
 from models.core.steering import Steering, terminable
 from models.families import family
+from models.starters.playing import play
 from models.starters.preparation import prepare_data, prepare_run
 from models.starters.publication import install, measured_package, snapshot
 from models.starters.recipes import RECIPES
@@ -68,7 +69,7 @@ def main(
         if not _train(run):
             click.echo("stopped; the same command goes on")
             return
-    folder, metrics = measured_package(recipe, run, work, play=None)
+    folder, metrics = measured_package(recipe, run, work, play=play)
     click.echo(figures_table(metrics))
     click.echo(f"{install(folder, out)}  (contact sheet: {work / 'sheet.png'})")
 

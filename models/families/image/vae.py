@@ -27,7 +27,7 @@ from models.core.family import Batch, DataFacts, Dataset, GraphExport, Loss, Pac
 from models.core.layers import ResidualBlock, group_norm, normal_like, picture_levels
 from models.core.mixture import fit_mixture
 from studio.core.params import Param, Value
-from studio.runtime.seeds import normals, uniform
+from studio.runtime.priors import LatentSettings, Mixture, drawn_places
 
 LOGVAR_LIMIT = 10.0
 COMPONENTS = 32
@@ -100,9 +100,9 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Encoder, decoder and, as buffers, the prior that is sampled: a mixture of diagonal Gaussians.
+    """Encoder, decoder and, as buffers, the prior that is sampled: a box, or a mixture of diagonal Gaussians.
 
-    The mixture is standard normal until `VariationalFamily.parts` fits it to the codes of the data.
+    They are the unit box and standard normal until `AutoencoderFamily.parts` fits them to the codes of the data.
     """
 
     def __init__(self, config: Config) -> None:
@@ -113,6 +113,10 @@ class Autoencoder(nn.Module):
         self.prior_means: Tensor
         self.prior_stds: Tensor
         m, d = config.components, config.latent
+        self.box_low: Tensor
+        self.box_high: Tensor
+        self.register_buffer("box_low", torch.full((d,), -1.0))
+        self.register_buffer("box_high", torch.full((d,), 1.0))
         self.register_buffer("prior_weights", torch.full((m,), 1 / max(1, m)))
         self.register_buffer("prior_means", torch.zeros(m, d))
         self.register_buffer("prior_stds", torch.ones(m, d))
@@ -203,15 +207,15 @@ class AutoencoderFamily:
 
     @staticmethod
     def _codes(network: Autoencoder, config: Config, seeds: list[int]) -> np.ndarray:
-        """``(N, D)`` of the prior: a component by one uniform number, then a normal within it."""
-        z = normals(seeds, (config.latent,), system="latent-image", stream="latent")
+        """``(N, D)`` of the prior, as `studio.runtime.priors` draws it."""
+        d = config.latent
+        if not config.variational:
+            low, high = (tuple(edge.tolist()) for edge in (network.box_low, network.box_high))
+            return drawn_places(seeds, LatentSettings(d, "box", box_low=low, box_high=high))
         if not config.components:
-            return z
-        edges = network.prior_weights.double().cumsum(0).numpy(force=True)
-        drawn = [float(uniform(seed, (1,), system="latent-image", stream="component")[0]) for seed in seeds]
-        chosen = np.minimum(np.searchsorted(edges, drawn), len(edges) - 1)
-        means, stds = network.prior_means.numpy(force=True), network.prior_stds.numpy(force=True)
-        return means[chosen] + stds[chosen] * z
+            return drawn_places(seeds, LatentSettings(d))
+        tensors = (network.prior_weights, network.prior_means, network.prior_stds)
+        return drawn_places(seeds, LatentSettings(d, "mixture"), Mixture(*(t.numpy(force=True) for t in tensors)))
 
     def validate(self, network: Autoencoder, config: Config, batch: Batch, rng: torch.Generator) -> dict[str, float]:
         """Errors of the mean code on held-out pictures, KL, and how many dimensions are in use."""
@@ -245,6 +249,8 @@ class AutoencoderFamily:
         settings: dict[str, Any] = {"latent_dim": config.latent, "map": config.latent == 2, "prior": "normal"}
         files: dict[str, bytes] = {}
         if not config.variational:
+            network.box_low.copy_(mu.amin(0))
+            network.box_high.copy_(mu.amax(0))
             settings |= {"prior": "box", "box_low": mu.amin(0).tolist(), "box_high": mu.amax(0).tolist()}
         elif config.components:
             settings["prior"] = "mixture"
