@@ -13,7 +13,6 @@ from studio.core.quiet import silence
 OK, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of words.")
-_MODEL_ID = click.argument("model_id", metavar="ID")
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -153,13 +152,17 @@ def train(
     train_model(TrainWish(target, base, name, preset, values, fit, consent), Say(as_json=as_json))
 
 
-@cli.command(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def bench(arguments: tuple[str, ...]) -> None:
+@cli.command()
+@click.argument("name", default="")
+@click.option("--packages", type=click.Path(path_type=Path), help="Folder of models to measure. Default: the starters.")
+@click.option("--seconds", type=float, default=30.0, show_default=True, help="Length of each event-loop measurement.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="A B A B rounds of a ratio.")
+@_JSON
+def bench(name: str, *, packages: Path | None, seconds: float, rounds: int, as_json: bool) -> None:
     """Measure this machine; with no name, says what can be measured."""
     from studio.cli.bench import run_bench
 
-    run_bench(list(arguments))
+    run_bench(name, packages=packages, seconds=seconds, rounds=rounds, say=Say(as_json=as_json))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
