@@ -3,6 +3,9 @@
 Graph optimisation is always ``all``, and said so in results, since levels differ in the last bits. On one level the
 processor gives the same bytes whatever the threads and the batch. onnxruntime is imported here, at the first session,
 so that a window opens without it.
+
+Inputs and outputs are plain arrays: on the processor, bound buffers were not faster (six 64-channel convolutions at
+32 px, fastest of 60 interleaved runs: 3.5 against 3.4 ms on one thread, 2.0 against 2.0 ms on two).
 """
 
 from collections import OrderedDict
@@ -175,13 +178,13 @@ class SessionCache:
         """The session for a graph, loaded when it is not kept; raises what `open_session` raises."""
         try:
             stat = path.stat()
-            key = (path, stat.st_size, stat.st_mtime_ns, device, threads, spin)
-            size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))  # external data counts
         except OSError as error:
             raise PackageError(f"The file {path.name} of the model is gone.", "Import the model again.") from error
+        key = (path, stat.st_size, stat.st_mtime_ns, device, threads, spin)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key][0]
+        size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))  # external data counts
         for other in [other for other in self._kept if other[0] == path]:
             del self._kept[other]  # a replaced file or other settings: never used again
         self._make_room(size)
