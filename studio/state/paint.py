@@ -33,6 +33,7 @@ from studio.state.paint_values import (
     to_request,
     weights,
 )
+from studio.state.projection import Projection
 from studio.state.settings import SettingsState
 
 SEEDS = 2**32
@@ -71,6 +72,7 @@ class PaintState(QObject):
     Args:
         library, queue, lane: where models come from, where jobs go, where live pictures come from.
         results: what the viewer shows. start: start picture and mask. memory: presets and saved points.
+        projection: finds a picture's place in the latent space.
 
     Signals:
         models_changed(): another set of models can be opened.
@@ -93,6 +95,7 @@ class PaintState(QObject):
         results: PaintResults,
         start: PaintStart,
         memory: PaintMemory,
+        projection: Projection,
         notices: Notices,
         settings: SettingsState,
         parent: QObject | None = None,
@@ -104,8 +107,10 @@ class PaintState(QObject):
         self._library = library
         self._queue = queue
         self._lane = lane
+        self._projection = projection
         self._notices = notices
         self._settings = settings
+        self._wanted = ""
         self._package: Package | None = None
         self._kept: dict[str, PaintValues] = {}
         self._history: History[PaintValues] = History(PaintValues())
@@ -159,6 +164,11 @@ class PaintState(QObject):
             self._notices.post(Notice(f"The model {package_id} is not in the library.", "Import it first.", "warning"))
         elif self._package is None or package.sha256 != self._package.sha256:
             self._open(package)
+
+    def choose_soon(self, package_id: str) -> None:
+        """Open a model as soon as the library has it."""
+        self._wanted = package_id
+        self._on_library_changed()
 
     # -- what is set ----------------------------------------------------------------------------------------------
 
@@ -274,6 +284,25 @@ class PaintState(QObject):
     def stop(self) -> None:
         """Stop what runs; what is done is kept."""
         self._queue.cancel_running()
+
+    @property
+    def can_project(self) -> bool:
+        """True when the start picture's own place in the latent space can be found."""
+        return self.is_live and self.can_start_from_picture and self.start.pixels is not None
+
+    def project(self) -> None:
+        """Go to the place of the start picture, so that sliders, map and films work from there."""
+        package, pixels = self._package, self.start.pixels
+        if package is None or pixels is None:
+            return
+
+        def arrive(vector: tuple[float, ...]) -> None:
+            if self._package is package:
+                self.start.clear()
+                self.set_place(vector)
+                self.values_changed.emit()
+
+        self._projection.project(package.manifest.id, pixels, arrive)
 
     def make_film(self) -> None:
         """Travel through the saved points, or through four places of fresh noise when none are saved."""
@@ -450,6 +479,11 @@ class PaintState(QObject):
     def _on_library_changed(self) -> None:
         models = self.models
         self.models_changed.emit()
+        wanted = next((one for one in models if one.manifest.id == self._wanted), None)
+        if wanted is not None:
+            self._wanted = ""
+            self._open(wanted)
+            return
         if self._package is not None:
             fresh = next((one for one in models if one.manifest.id == self._package.manifest.id), None)
             if fresh is not None:

@@ -134,6 +134,12 @@ class PaintResults(QObject):
         place = map_place(event) if isinstance(event, PictureMade) else None
         self._set_picture(Shown(event.pixels, "live", request, place=place))
 
+    def show_saved(self, frames: tuple[Pixels, ...], path: str) -> None:
+        """Put a saved result on view: one picture, or the frames of a film."""
+        if frames:
+            self._set_picture(Shown(frames[0], "made", path=path))
+            self._set_film(frames if len(frames) > 1 else ())
+
     def note_facts(self, facts: RunFacts) -> None:
         """Tell the window how the last run was done."""
         self.facts_changed.emit(facts)

@@ -74,4 +74,3 @@ class SeedRow(QWidget):
 
     def _on_copy_clicked(self) -> None:
         QGuiApplication.clipboard().setText(self.field.text())
-

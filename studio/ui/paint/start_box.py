@@ -44,6 +44,12 @@ class StartBox(QWidget):
         self.mask = push_button(self.tr("Paint what may change"), name="brush")
         self.mask.setCheckable(True)
         self.mask.clicked.connect(self.mask_wanted)
+        self.project = push_button(
+            self.tr("Find its place"),
+            state.project,
+            name="map",
+            tip=self.tr("Go where the model sees this picture, so that sliders, map and films work from there"),
+        )
         self.hint = theme.label(self.tr("Drop a picture on the window, or:"), "hint", wrap=True)
         self._lay_out()
         state.start.changed.connect(lambda _: self.refresh())
@@ -63,6 +69,7 @@ class StartBox(QWidget):
         self._picked.setVisible(has)
         self.strength.setVisible(has)
         self.mask.setVisible(has and self._state.can_mask)
+        self.project.setVisible(self._state.can_project)
         if start.pixels is not None:
             image = scaled_for(to_image(start.pixels), theme.px(64))
             self.thumbnail.setPixmap(QPixmap.fromImage(image))
@@ -90,6 +97,7 @@ class StartBox(QWidget):
         column.addWidget(self._picked)
         column.addWidget(self.strength)
         column.addWidget(self.mask)
+        column.addWidget(self.project)
 
     def _on_strength_changed(self, value: object) -> None:
         self._state.set_strength(float(str(value)))

@@ -1,0 +1,449 @@
+"""The only wiring: everything that lives as long as the window is made here and handed on."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.core.quiet import silence
+
+silence()  # before anything can import onnxruntime
+
+from PySide6.QtCore import QMimeData, Qt, QtMsgType, qInstallMessageHandler  # noqa: E402
+from PySide6.QtGui import QGuiApplication, QImage  # noqa: E402
+from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
+
+from studio.core.paths import Paths, default_paths  # noqa: E402
+from studio.core.settings import Settings  # noqa: E402
+from studio.runtime.logbook import Logbook  # noqa: E402
+from studio.runtime.settings_store import SettingsStore  # noqa: E402
+from studio.state.notices import Notices  # noqa: E402
+from studio.state.settings import SettingsState  # noqa: E402
+from studio.ui import theme  # noqa: E402
+from studio.ui.window import MainWindow, Pane, Shell  # noqa: E402
+from studio.workers.background import Background  # noqa: E402
+from studio.workers.clock import Clock  # noqa: E402
+from studio.workers.lane import Lane  # noqa: E402
+
+if TYPE_CHECKING:
+    from studio.core.gallery import Entry
+    from studio.core.recipe import Restored
+    from studio.runtime.engine import Engine
+
+_log = logging.getLogger(__name__)
+
+
+class Studio:
+    """The window and all that stands behind it.
+
+    Two steps: the constructor makes what the first frame needs, `furnish` the rest once the window can be seen.
+    """
+
+    def __init__(self, app: QApplication, paths: Paths) -> None:
+        self.app = app
+        self.paths = paths
+        self.notices = Notices()
+        self.clock = Clock()
+        self.background = Background(2)
+        self.files = Background(1)
+        self.lane = Lane(self._make_engine)
+        self.settings = SettingsState(
+            SettingsStore(paths.settings_file), background=self.background, notices=self.notices
+        )
+        look = self.settings.value
+        theme.apply(app, look.theme, look.scale, reduced_motion=look.reduced_motion)
+        self._engine: Engine | None = None
+        self._device = (look.device, look.threads)
+        self._folders = (look.results_folder, look.model_folders)
+        self.window = MainWindow(self._shell(), notices=self.notices, settings=self.settings)
+        self.window.closing.connect(self.close)
+        self._closed = False
+        self._furnished = False
+
+    def furnish(self) -> None:
+        """Open the library, the queue, the gallery and the training runs, and fill the first pane."""
+        if self._furnished or self._closed:
+            return
+        self._furnished = True
+        self._open_library()
+        self._open_results()
+        self._open_paint()
+        self._open_training()
+        self._connect()
+        self.window.open_pane(0)
+        self.settings.tell_problem()
+        self.library.refresh()
+        self.gallery.start()
+        self.queue.resume()
+        self.wizard.attach()
+
+    def open_files(self, files: Sequence[Path]) -> None:
+        """Do what a dropped file would most likely mean: import a model, restore a recipe, train on a folder."""
+        models = [path for path in files if path.suffix.lower() == ".reverie" or (path / "manifest.json").is_file()]
+        if models:
+            self.library.import_paths(models)
+        elif len(files) == 1 and files[0].is_file() and files[0].suffix.lower() != ".zip":
+            self.gallery.restore_file(files[0])
+        elif files:
+            self._train_on(tuple(files))
+
+    def close(self) -> None:
+        """End every thread and close every file; what is queued or training goes on next time or by itself."""
+        if self._closed:
+            return
+        self._closed = True
+        self.settings.flush()
+        self.lane.close()
+        self.files.close()
+        self.background.close()
+        if self._furnished:
+            self.queue_store.close()
+            self.gallery_index.close()
+            self.speeds.save()
+
+    # -- pieces, in the order they are opened ----------------------------------------------------------------------
+
+    def _open_library(self) -> None:
+        from studio.runtime.catalogue import Catalogue
+        from studio.runtime.disposable import Verdicts
+        from studio.runtime.speeds import Speeds
+        from studio.state.library import LibraryState
+        from studio.state.previews import Previews
+        from studio.workers.disposable import DisposableCheck
+
+        self.catalogue = Catalogue(
+            self._package_folders,
+            self.paths.bundled_packages,
+            DisposableCheck(Verdicts(self.paths.cache / "verdicts")),
+        )
+        self.speeds = Speeds(self.paths.data / "speeds.json")
+        self.library = LibraryState(
+            self.catalogue, self.background, self.notices, self.paths.packages, speeds=self.speeds
+        )
+        self.previews = Previews(self.background)
+
+    def _open_results(self) -> None:
+        from studio.runtime.gallery_index import GalleryIndex
+        from studio.runtime.queue_store import QueueStore
+        from studio.runtime.results import Results
+        from studio.runtime.thumbnails import Thumbnails
+        from studio.state.gallery import GalleryState
+        from studio.state.queue import QueueState
+        from studio.state.replay import Replay
+
+        self.gallery_index = GalleryIndex(self.paths.index_file, self.paths.trash)
+        self.results = Results(self.results_folder, self.gallery_index)
+        self.queue_store = QueueStore(self.paths.queue_file)
+        self.queue = QueueState(
+            self.queue_store,
+            self.lane,
+            self.results,
+            self.files,
+            self.notices,
+            describe=self._describe,
+            facts=lambda: self._engine.facts() if self._engine is not None else None,
+            save_format=lambda: self.settings.value.save_format,
+        )
+        self.gallery = GalleryState(
+            self.gallery_index,
+            self.results,
+            self.background,
+            self.notices,
+            thumbnails=Thumbnails(self.paths.cache / "thumbnails"),
+            clean_folder=self.paths.cache / "clean",
+            drag_clean=lambda: self.settings.value.drag_clean,
+            replay=Replay(self.lane, self.background, self.notices, describe=self._describe),
+        )
+
+    def _open_paint(self) -> None:
+        from studio.runtime.inputs import InputStore
+        from studio.runtime.memory_store import MemoryStore
+        from studio.state.paint import PaintState
+        from studio.state.paint_memory import PaintMemory
+        from studio.state.paint_results import PaintResults
+        from studio.state.paint_start import PaintStart
+        from studio.state.projection import Projection
+
+        shared: dict[str, Any] = {"background": self.background, "notices": self.notices}
+        self.paint_results = PaintResults(self.queue, folder=self.results_folder, **shared)
+        self.paint = PaintState(
+            library=self.library,
+            queue=self.queue,
+            lane=self.lane,
+            results=self.paint_results,
+            start=PaintStart(InputStore(self.paths.inputs), **shared),
+            memory=PaintMemory(MemoryStore(self.paths.data / "models"), **shared),
+            projection=Projection(self.lane, notices=self.notices),
+            notices=self.notices,
+            settings=self.settings,
+        )
+
+    def _open_training(self) -> None:
+        from studio.state.wizard import WizardState
+        from studio.workers.trainer import Supervisor
+
+        self.supervisor = Supervisor(self.paths.runs)
+        self.wizard = WizardState(self.paths, self.library, self.background, self.notices, self.supervisor)
+
+    def _connect(self) -> None:
+        window = self.window
+        self.lane.busy_changed.connect(window.set_busy)
+        self.paint_results.facts_changed.connect(window.show_facts)
+        self.queue.changed.connect(self._on_queue_changed)
+        self.queue.saved.connect(lambda _, entry: self.gallery.add(entry))
+        self.gallery.restore_requested.connect(self._on_gallery_restore)
+        self.gallery.source_requested.connect(self._on_gallery_source)
+        self.gallery.show_requested.connect(self._on_gallery_show)
+        self.gallery.open_requested.connect(lambda entry: window.show_pane("gallery").open_entry(entry))
+        self.wizard.package_ready.connect(self._on_wizard_package)
+        self.wizard.open_requested.connect(self._open_model)
+        self.settings.changed.connect(self._on_settings_changed)
+        window.dropped.connect(self._on_window_dropped)
+        self._on_queue_changed()
+
+    # -- panes -----------------------------------------------------------------------------------------------------
+
+    def _shell(self) -> Shell:
+        panes = (
+            Pane("paint", "Paint", "paint", self._make_paint),
+            Pane("train", "Train", "train", self._make_train),
+            Pane("gallery", "Gallery", "gallery", self._make_gallery),
+            Pane("models", "Models", "models", self._make_models),
+            Pane("settings", "Settings", "settings", self._make_settings),
+        )
+        return Shell(panes, self._make_queue_panel, self.clock.later, self._keeps_running)
+
+    def _make_paint(self) -> QWidget:
+        from studio.ui.gallery.strip import GalleryStrip
+        from studio.ui.paint.pane import PaintPane
+
+        pane = PaintPane(self.paint, self.previews, later=self.clock.later, gallery=GalleryStrip(self.gallery))
+        pane.library_wanted.connect(lambda: self.window.show_pane("models"))
+        return pane
+
+    def _make_train(self) -> QWidget:
+        from studio.ui.wizard.page import WizardPage
+
+        return WizardPage(self.wizard)
+
+    def _make_gallery(self) -> QWidget:
+        from studio.ui.gallery.page import GalleryPage
+
+        page = GalleryPage(self.gallery, tile_px=self.settings.value.thumbnail_px)
+        page.make_requested.connect(lambda: self.window.show_pane("paint"))
+        page.tile_changed.connect(lambda size: self.settings.change({"thumbnail_px": size}))
+        return page
+
+    def _make_models(self) -> QWidget:
+        from studio.ui.library.page import LibraryPage
+
+        page = LibraryPage(self.library)
+        page.open_requested.connect(self._open_model)
+        page.fine_tune_requested.connect(lambda base: self._train_on((), base=base))
+        return page
+
+    def _make_settings(self) -> QWidget:
+        from studio.ui.settings_page import SettingsActions, SettingsPage
+
+        found: list[tuple[tuple[str, str], ...]] = [()]
+        actions = SettingsActions(
+            devices=lambda: found[0],
+            results_folder=self.results_folder,
+            data_folder=self.paths.data,
+            free_memory=self._free_memory,
+        )
+        page = SettingsPage(self.settings, actions)
+
+        def show(devices: tuple[tuple[str, str], ...]) -> None:
+            found[0] = devices
+            page.refresh_devices()
+
+        self.background.run(_installed_devices, show)
+        return page
+
+    def _make_queue_panel(self) -> QWidget:
+        from studio.ui.queue_panel import QueuePanel
+
+        return QueuePanel(self.queue)
+
+    # -- what happens between the pieces ---------------------------------------------------------------------------
+
+    def results_folder(self) -> Path:
+        """Where results go now."""
+        chosen = self.settings.value.results_folder
+        return Path(chosen) if chosen else self.paths.results
+
+    def _package_folders(self) -> tuple[Path, ...]:
+        return (self.paths.packages, *(Path(folder) for folder in self.settings.value.model_folders))
+
+    def _describe(self, package_id: str) -> tuple[str, str]:
+        package = self.catalogue.get(package_id)
+        return package.manifest.name, package.sha256
+
+    def _make_engine(self) -> "Engine":
+        """On the lane's thread, before the first generation: this is where onnxruntime is imported."""
+        from studio.runtime.devices import Devices
+        from studio.runtime.engine import Engine
+
+        value = self.settings.value
+        self._engine = Engine(
+            lambda package_id: self.catalogue.check(self.catalogue.get(package_id)),
+            device=value.device,
+            threads=value.threads,
+            devices=Devices(verdicts_file=self.paths.cache / "devices.json"),
+            spin=lambda: not self._keeps_running(),
+        )
+        return self._engine
+
+    def _keeps_running(self) -> str:
+        """A sentence on the training that goes on after the window closes, or empty."""
+        if not self._furnished:
+            return ""
+        names = [view.spec.name for view in self.wizard.training.runs if view.status in ("running", "measuring")]
+        return f"The training of {names[0]} goes on after the window closes." if names else ""
+
+    def _free_memory(self) -> None:
+        if self._engine is not None:
+            self.lane.call(lambda engine: engine.unload())  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _open_model(self, package_id: str) -> None:
+        self.paint.choose(package_id)
+        self.window.show_pane("paint")
+
+    def _train_on(self, files: tuple[Path, ...], *, base: str = "") -> None:
+        self.window.show_pane("train")
+        self.wizard.start_with(list(files), base)
+
+    def _on_queue_changed(self) -> None:
+        self.window.top.show_waiting(sum(job.state in ("waiting", "running") for job in self.queue.jobs()))
+
+    def _on_gallery_restore(self, restored: "Restored", scope: str) -> None:
+        self.window.show_pane("paint")
+        self.paint.restore(restored, scope)
+
+    def _on_gallery_source(self, path: str) -> None:
+        self.window.show_pane("paint")
+        self.paint.start.take(Path(path))
+
+    def _on_gallery_show(self, entry: "Entry") -> None:
+        from studio.ui.picture import to_pixels
+
+        def show(frames: list[tuple[QImage, float]]) -> None:
+            self.paint_results.show_saved(tuple(to_pixels(image) for image, _ in frames), entry.path)
+
+        self.gallery.whole(entry, show)
+
+    def _on_wizard_package(self, package_id: str) -> None:
+        self.paint.choose_soon(package_id)
+        self.library.refresh()
+
+    def _on_window_dropped(self, key: str, mime: QMimeData) -> None:
+        from studio.ui.drop_zones import dropped_files
+        from studio.ui.picture import to_pixels
+
+        files = dropped_files(mime)
+        if key == "start":
+            self.window.show_pane("paint")
+            self.paint.start.take(files[0] if files else to_pixels(mime.imageData()))
+        elif key == "train":
+            self._train_on(files)
+        elif key == "import":
+            self.library.import_paths(list(files))
+        elif files:
+            self.gallery.restore_file(files[0])
+
+    def _on_settings_changed(self, value: Settings) -> None:
+        if (value.device, value.threads) != self._device:
+            self._device = (value.device, value.threads)
+            if self._engine is not None:
+                configure = partial(self._engine.configure, device=value.device, threads=value.threads)
+                self.lane.call(lambda _: configure())
+        results, models = self._folders
+        self._folders = (value.results_folder, value.model_folders)
+        if value.model_folders != models:
+            self.library.refresh()
+        if value.results_folder != results:
+            self.gallery.start()
+
+
+def _installed_devices() -> tuple[tuple[str, str], ...]:
+    from studio.runtime.devices import Devices
+
+    return tuple((device.id, device.name) for device in Devices().installed())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Open the window; returns the exit code. Files given are opened, in the running window when there is one."""
+    parser = argparse.ArgumentParser(prog="reverie", description="An offline studio for artists.")
+    parser.add_argument("files", nargs="*", type=Path, help="models, pictures with recipes, folders to train on")
+    parser.add_argument("--smoke", action="store_true", help="open the window, close it and report")
+    options = parser.parse_args(argv)
+    paths = default_paths()
+    QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("Reverie")
+    _keep_numbers_plain()
+    from studio.workers.instance import SingleInstance
+
+    instance = SingleInstance(paths.data)
+    if not options.smoke and not instance.claim():
+        return 0 if instance.hand_over(tuple(options.files)) else 1
+    book = Logbook(paths.data / "log")
+    book.open()
+    qInstallMessageHandler(_log_qt)
+    studio = Studio(app, paths)
+    sys.excepthook = _log_unexpected(studio.notices)
+    instance.called.connect(lambda files: (studio.window.come_forward(), studio.open_files(files)))
+    studio.window.show()
+    studio.clock.later(0, lambda: _begin(studio, options.files))
+    if options.smoke:
+        studio.clock.later(1500, studio.window.close)
+    code = app.exec()
+    studio.close()
+    instance.close()
+    qInstallMessageHandler(None)
+    book.close()
+    return code
+
+
+def _begin(studio: Studio, files: Sequence[Path]) -> None:
+    studio.furnish()
+    if files:
+        studio.open_files(files)
+
+
+def _keep_numbers_plain() -> None:
+    """A decimal comma in C code breaks parsers; Qt sets the user's locale when the application is made."""
+    import locale
+
+    locale.setlocale(locale.LC_NUMERIC, "C")
+
+
+def _log_qt(kind: QtMsgType, _context: object, message: str) -> None:
+    level = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}.get(kind, logging.WARNING)
+    logging.getLogger("studio.qt").log(level, "%s", message)
+
+
+def _log_unexpected(notices: Notices) -> Callable[..., None]:
+    """The last net: an error in a slot is logged and told, and the window goes on."""
+    from studio.core.errors import StudioError
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        _log.error("unexpected error", exc_info=(kind, error, trace))
+        known = error if isinstance(error, StudioError) else None
+        notices.post_error(
+            known or StudioError(f"Something unexpected went wrong: {error}.", "The log has the details.")
+        )
+
+    return hook
+
+
+if __name__ == "__main__":
+    sys.exit(main())
