@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from studio.core.errors import BadInputError
-from studio.runtime.pixels import to_model, to_model_batch, to_picture, to_picture_batch
+from studio.runtime.pixels import fitted_picture, to_model, to_model_batch, to_picture, to_picture_batch
 
 
 def every_colour_at(alpha: int) -> np.ndarray:
@@ -59,3 +59,32 @@ def test_batches_equal_singles():
 def test_other_channel_counts_are_refused():
     with pytest.raises(BadInputError, match="2 channels"):
         to_model(every_colour_at(255), 2)
+
+
+def test_a_picture_of_the_right_size_is_not_touched():
+    picture = every_colour_at(77)
+    assert fitted_picture(picture, width_px=16, height_px=16) is picture
+
+
+@pytest.mark.parametrize(("width", "height"), [(8, 8), (32, 32), (5, 7), (16, 4)])
+def test_fitting_gives_the_size_and_keeps_flat_colour(width, height):
+    flat = np.full((16, 24, 4), (10, 200, 30, 255), np.uint8)
+    fitted = fitted_picture(flat, width_px=width, height_px=height)
+    assert fitted.shape == (height, width, 4)
+    assert (fitted == (10, 200, 30, 255)).all()
+
+
+def test_fitting_cuts_the_centre_out_of_another_shape():
+    wide = np.zeros((8, 24, 4), np.uint8)
+    wide[..., 3] = 255
+    wide[:, 8:16, 0] = 255
+    fitted = fitted_picture(wide, width_px=4, height_px=4)
+    assert (fitted[:, 1:3, 0] > 250).all()
+
+
+def test_fitting_does_not_bleed_the_colour_of_transparent_pixels():
+    picture = np.zeros((16, 16, 4), np.uint8)
+    picture[:, :8] = (255, 0, 0, 255)
+    picture[:, 8:] = (0, 255, 0, 0)  # green, but nobody can see it
+    fitted = fitted_picture(picture, width_px=4, height_px=4)
+    assert fitted[..., 1].max() <= 2

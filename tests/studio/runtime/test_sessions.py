@@ -225,3 +225,30 @@ def test_onnxruntime_is_not_imported_before_the_first_session():
     )
     root = sessions.__file__.partition("studio")[0]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_a_real_shortage_of_memory_is_recognised_and_the_next_run_works():
+    code = f"""
+import resource, numpy as np
+from pathlib import Path
+from studio.runtime.sessions import DeviceMemoryError, open_session
+session = open_session(Path({str(GRAPH)!r}), threads=1)
+session.run({{"z": np.zeros((1, 2), np.float32)}})
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+try:
+    session.run({{"z": np.zeros((2_000_000, 2), np.float32)}})
+except DeviceMemoryError as error:
+    print(error)
+print(session.run({{"z": np.zeros((3, 2), np.float32)}})["image"].shape)
+"""
+    root = sessions.__file__.partition("studio")[0]
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60, check=False
+    )
+    said = ended.stdout.splitlines()
+    assert said == [
+        "Processor: there is not enough memory for this. Make fewer pictures at once, or use a smaller model.",
+        "(3, 1, 16, 16)",
+    ], ended.stderr
