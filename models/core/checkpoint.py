@@ -7,6 +7,7 @@ is loaded.
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from models.core.average import Average
-from studio.core.errors import TrainingError
+from studio.core.errors import StorageError, TrainingError
 from studio.runtime.atomic import part_path, publish_folder, remove_folder, storage_error, sweep
 
 FORMAT = 1
@@ -85,8 +86,9 @@ def save_checkpoint(folder: Path, state: TrainState, *, step: int, dataset: str,
         raise storage_error(error, target, len(data)) from error
     finally:
         sweep(folder)
-    for old in checkpoints(folder)[KEPT:]:
-        remove_folder(old)
+    with suppress(OSError, StorageError):  # saved it is; what is left over goes next time
+        for old in checkpoints(folder)[KEPT:]:
+            remove_folder(old)
     return target
 
 

@@ -79,9 +79,11 @@ def sweep(folder: Path) -> None:
 
     Only call it where no other process writes.
     """
-    if not folder.is_dir():
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:  # not there, or the drive fails: the next sweep may succeed
         return
-    for entry in sorted(folder.iterdir()):
+    for entry in entries:
         if entry.name.startswith(ASIDE):
             target = folder / entry.name[len(ASIDE) :]
             if target.exists():

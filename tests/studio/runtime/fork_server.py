@@ -1,7 +1,8 @@
 """A process that imports once and forks a child per call, so that many crashes cost little.
 
-Lines on stdin: ``import MODULE``, or ``call MODULE:FUNCTION JSON-ARGUMENTS``. For a call it answers the child's process
-id, then, when the child is over, its wait status. A child waits for SIGUSR1, so that a tracer can attach before it
+Lines on stdin: ``import MODULE`` (its ``warm()`` is called, if it has one), or ``call MODULE:FUNCTION
+JSON-ARGUMENTS``. For a call it answers the child's process id, then, when the child is over, its wait status. A child
+waits for SIGUSR1, so that a tracer can attach before it
 does anything. It exits with 0, with 3 for a `StudioError`, with 4 for anything else.
 """
 
@@ -34,7 +35,7 @@ def main() -> None:
     for line in sys.stdin:
         word, _, rest = line.strip().partition(" ")
         if word == "import":
-            importlib.import_module(rest)
+            getattr(importlib.import_module(rest), "warm", int)()
             print("ready", flush=True)
             continue
         target, _, arguments = rest.partition(" ")
