@@ -45,7 +45,9 @@ def understand_pictures(listing: Listing, *, progress: Progress, cancel: CancelT
         unused = [*listing.unused, *arranged.unused]
         looked: list[tuple[FoundItem, Pixels]] = []
         digests: dict[str, str] = {}
-        for index, place in enumerate(arranged.pictures):
+        # Of equal files the one that something is said about is kept.
+        order = sorted(arranged.pictures, key=lambda place: arranged.words[place.shown] == Words())
+        for index, place in enumerate(order):
             cancel.raise_if_cancelled()
             progress(index, len(arranged.pictures))
             found = _look(place, arranged.words[place.shown], reader, digests)
@@ -53,6 +55,7 @@ def understand_pictures(listing: Listing, *, progress: Progress, cancel: CancelT
                 unused.append(found)
             else:
                 looked.append(found)
+    looked.sort(key=lambda pair: pair[0].place.shown)
     if not looked:
         raise _nothing_usable(listing, unused)
     progress(len(arranged.pictures), len(arranged.pictures))
