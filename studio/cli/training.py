@@ -131,12 +131,12 @@ def _new_run(wish: TrainWish, workshop: Workshop, say: Say, *, bars: Progress, t
 def _settings(wish: TrainWish, base: Package) -> dict[str, Value]:
     training = base.manifest.training
     assert training is not None
-    presets = {preset.name: preset for preset in training.presets}
-    if wish.preset and wish.preset not in presets:
+    presets = {preset.name.lower(): preset for preset in training.presets}
+    if wish.preset and wish.preset.lower() not in presets:
         raise BadInputError(
             f"There is no preset called {wish.preset!r}.", f"There are: {', '.join(presets) or 'none'}."
         )
-    chosen = presets.get(wish.preset) or next(iter(presets.values()), None)
+    chosen = presets.get(wish.preset.lower()) or next(iter(presets.values()), None)
     values: dict[str, Value] = dict(chosen.values) if chosen else {}
     return values | _run_values(wish.values, training.params, values)
 

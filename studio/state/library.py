@@ -189,7 +189,10 @@ class LibraryState(QObject):
             empty_trash(self._packages_folder)
         scan = self._catalogue.scan()
         known = self._previews
-        previews = {package.sha256: known.get(package.sha256) or _preview(package) for package in scan.packages}
+        previews = {
+            package.sha256: known[package.sha256] if package.sha256 in known else _preview(package)
+            for package in scan.packages
+        }
         return _Looked(scan, {key: pixels for key, pixels in previews.items() if pixels is not None})
 
     def _on_background_looked(self, looked: _Looked) -> None:

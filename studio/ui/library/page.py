@@ -41,6 +41,7 @@ class LibraryPage(QWidget):
     def __init__(self, library: LibraryState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._library = library
+        self._awaited_id = ""
         self.ask_files: Callable[[], list[Path]] = self._ask_files
         self.ask_folder: Callable[[], Path | None] = self._ask_folder
         self.ask_target: Callable[[str], Path | None] = self._ask_target
@@ -103,7 +104,7 @@ class LibraryPage(QWidget):
 
     def _connect(self) -> None:
         self._library.changed.connect(self._on_library_changed)
-        self._library.imported.connect(self.select)
+        self._library.imported.connect(self._on_library_imported)
         self._search.textChanged.connect(self._on_search_changed)
         self._list.selectionModel().currentChanged.connect(self._on_list_current_changed)
         self._list.opened.connect(self._on_details_open_requested)
@@ -148,8 +149,15 @@ class LibraryPage(QWidget):
         column.addLayout(head)
         column.addLayout(body, 1)
 
+    def _on_library_imported(self, package_id: str) -> None:
+        self._search.clear()
+        self._awaited_id = package_id  # the list knows it after the next look through the folders
+        self.select(package_id)
+
     def _on_library_changed(self) -> None:
         current = self.current_id
+        if self._awaited_id in {package.manifest.id for package in self._library.packages}:
+            current, self._awaited_id = self._awaited_id, ""
         self._show_rows()
         self._restore_selection(current)
         count = len(self._library.packages)
