@@ -132,8 +132,7 @@ class Lane(QObject):
             if isinstance(item, Ticket):
                 error = self._run(item)
                 if not self._closed:
-                    # In a tuple: PySide 6.12 takes a reference from every None that goes through a queued signal.
-                    self._ended.emit(item, (error,))
+                    self._ended.emit(item, error)
             else:
                 self._call(item)
 
@@ -142,7 +141,7 @@ class Lane(QObject):
             if self._engine is None:
                 self._engine = self._make_engine()
             work(self._engine)
-        except Exception:
+        except Exception:  # noqa: BLE001  one of the three places that may: the lane must live on
             _log.exception("work in the lane failed")
 
     def _run(self, ticket: Ticket) -> StudioError | None:
@@ -159,7 +158,7 @@ class Lane(QObject):
                 ticket.token.raise_if_cancelled()
         except StudioError as error:
             return error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  one of the three places that may: the lane must live on
             _log.exception("unexpected error in the lane")
             return StudioError(f"Something unexpected went wrong: {error}.", "The log has the details.")
         finally:
@@ -170,10 +169,9 @@ class Lane(QObject):
         if not self._closed:
             ticket.on_event(event)
 
-    def _on_lane_ended(self, ticket: Ticket, outcome: tuple[StudioError | None]) -> None:
+    def _on_lane_ended(self, ticket: Ticket, error: StudioError | None) -> None:
         if self._closed:
             return
-        (error,) = outcome
         self._pending -= 1
         if error is None and ticket.token.cancelled:
             error = CancelledError()

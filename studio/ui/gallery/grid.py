@@ -289,7 +289,6 @@ class GridView(QAbstractItemView):
         if row < 0:
             return None
         model = self.model()
-        # Not index.data(): in PySide 6.12 each None that it returns takes one reference from None, until Python aborts.
         found = model.data(model.index(row, 0), ENTRY_ROLE)
         return found if isinstance(found, Entry) else None
 

@@ -13,13 +13,13 @@ _BADGE_PX = 18
 _CHECK_PX = 8
 
 
-def fitted(size: QSize, area: QRect, *, enlarge: bool = True) -> QRect:
-    """Where a picture of ``size`` goes inside ``area``: as large as fits; tiny pictures grow by whole factors."""
+def fitted(size: QSize, area: QRect, *, whole: bool = True) -> QRect:
+    """Where a picture of ``size`` goes inside ``area``: as large as fits, with ``whole`` by whole factors only."""
     if size.isEmpty() or area.isEmpty():
         return QRect()
     share = min(area.width() / size.width(), area.height() / size.height())
-    if share >= 1.0:
-        share = float(int(share)) if enlarge else 1.0
+    if share >= 1.0 and whole:
+        share = float(int(share))
     width, height = max(1, round(size.width() * share)), max(1, round(size.height() * share))
     return QRect(area.x() + (area.width() - width) // 2, area.y() + (area.height() - height) // 2, width, height)
 
@@ -50,7 +50,6 @@ class TileDelegate(QStyledItemDelegate):
         painter.save()
         hovered = bool(state & QStyle.StateFlag.State_MouseOver)
         painter.fillRect(area, QColor(shades.hover if hovered else shades.card))
-        # Not index.data(): in PySide 6.12 each None that it returns takes one reference from None, until Python aborts.
         model = index.model()
         entry, image = model.data(index, ENTRY_ROLE), model.data(index, Qt.ItemDataRole.DecorationRole)
         if isinstance(image, QImage):
@@ -72,11 +71,11 @@ class TileDelegate(QStyledItemDelegate):
         if image.isNull():
             icon("warning", "muted").paint(painter, fitted(QSize(32, 32), area))
             return
-        place = fitted(image.size(), area)
+        place = fitted(image.size(), area, whole=False)
         if image.hasAlphaChannel():
             painter.setBrushOrigin(place.topLeft())
             painter.fillRect(place, checkerboard())
-        smooth = place.width() < image.width()
+        smooth = place.width() % image.width() != 0  # whole factors keep the pixels of pixel art
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawImage(place, image)
 

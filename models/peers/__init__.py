@@ -1,0 +1,1 @@
+"""Reference loops of other projects around our weights, for side-by-side measurements only."""
