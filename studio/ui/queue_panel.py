@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -25,6 +25,7 @@ from studio.ui.icons import icon
 _JOB_ROLE = int(Qt.ItemDataRole.UserRole)
 _ICONS = {"running": "play", "waiting": "pause", "done": "check", "failed": "error", "cancelled": "stop"}
 _JOB, _STATE, _PROGRESS = range(3)
+_ROW_PX = 28
 
 
 def job_words(job: Job) -> str:
@@ -86,16 +87,15 @@ class QueuePanel(QWidget):
         made.setColumnCount(3)
         made.setHeaderLabels([self.tr("Job"), self.tr("State"), self.tr("Progress")])
         made.setRootIsDecorated(False)
-        made.setUniformRowHeights(True)
         made.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         made.setAllColumnsShowFocus(True)
         made.setAccessibleName(self.tr("Queue"))
-        made.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        made.setTextElideMode(Qt.TextElideMode.ElideRight)
         made.header().setStretchLastSection(False)
         made.header().setSectionResizeMode(_JOB, QHeaderView.ResizeMode.Stretch)
         made.header().setSectionResizeMode(_STATE, QHeaderView.ResizeMode.ResizeToContents)
         made.header().setSectionResizeMode(_PROGRESS, QHeaderView.ResizeMode.Fixed)
-        made.setColumnWidth(_PROGRESS, theme.px(110))
+        made.setColumnWidth(_PROGRESS, theme.px(96))
         made.itemSelectionChanged.connect(self._enable)
         return made
 
@@ -133,9 +133,10 @@ class QueuePanel(QWidget):
         }[job.state]
         item.setData(_JOB, _JOB_ROLE, job.id)
         item.setText(_JOB, job_words(job))
+        item.setSizeHint(_JOB, QSize(theme.px(80), theme.px(_ROW_PX)))
         item.setIcon(_STATE, icon(_ICONS[job.state]))
         item.setText(_STATE, words)
-        count = self.tr("film") if job.request.path else f"{job.made}/{job.request.count}"
+        count = f"{job.made}/{1 if job.request.path else job.request.count}"
         item.setText(_PROGRESS, "" if job.state == "running" else count)
         tip = job.message or f"{job_words(job)}: {words}"
         for column in range(3):

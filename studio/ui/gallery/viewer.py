@@ -5,7 +5,7 @@ from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QImage, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from studio.core.gallery import Entry
 from studio.state.gallery import GalleryState
@@ -85,12 +85,12 @@ class Viewer(QWidget):
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setSpacing(theme.px(theme.SPACE))
-        back = QPushButton(icon("left"), self.tr("Back to the gallery"))
+        back = QPushButton(icon("grid"), self.tr("Back to the gallery"))
         back.setToolTip(self.tr("Esc"))
         back.clicked.connect(self.closed)
         column.addWidget(back)
         steps = QHBoxLayout()
-        for name, words, by in (("left", self.tr("Newer (Left)"), -1), ("right", self.tr("Older (Right)"), 1)):
+        for name, words, by in (("up", self.tr("Newer (Left)"), -1), ("down", self.tr("Older (Right)"), 1)):
             button = QToolButton()
             button.setIcon(icon(name))
             button.setToolTip(words)
@@ -130,8 +130,13 @@ class Viewer(QWidget):
             if widget is not None:
                 widget.deleteLater()
         for deed in deeds(self._state, trash=entry.trashed):
-            button = QPushButton(icon(deed.picture), f"{deed.words}  ({deed.key})" if deed.key else deed.words)
-            button.setProperty("align", "left")
+            button = QToolButton()
+            button.setIcon(icon(deed.picture))
+            button.setText(f" {deed.words}")
+            button.setToolTip(f"{deed.words} ({deed.key})" if deed.key else deed.words)
+            button.setAccessibleName(deed.words)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(partial(self._on_deed_clicked, deed))
             self._buttons.addWidget(button)
 
