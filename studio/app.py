@@ -16,6 +16,7 @@ from PySide6.QtCore import QMimeData, Qt, QtMsgType, qInstallMessageHandler  # n
 from PySide6.QtGui import QGuiApplication, QImage  # noqa: E402
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
+from studio.core.events import Done  # noqa: E402
 from studio.core.paths import Paths, default_paths  # noqa: E402
 from studio.core.settings import Settings  # noqa: E402
 from studio.runtime.logbook import Logbook  # noqa: E402
@@ -193,6 +194,7 @@ class Studio:
         self.lane.busy_changed.connect(window.set_busy)
         self.paint_results.facts_changed.connect(window.show_facts)
         self.queue.changed.connect(self._on_queue_changed)
+        self.queue.event.connect(self._on_queue_event)  # pyright: ignore[reportAttributeAccessIssue]
         self.queue.saved.connect(lambda _, entry: self.gallery.add(entry))
         self.gallery.restore_requested.connect(self._on_gallery_restore)
         self.gallery.source_requested.connect(self._on_gallery_source)
@@ -316,6 +318,13 @@ class Studio:
     def _train_on(self, files: tuple[Path, ...], *, base: str = "") -> None:
         self.window.show_pane("train")
         self.wizard.start_with(list(files), base)
+
+    def _on_queue_event(self, job_id: int, event: object) -> None:
+        """A finished job says how quick its model is on this machine."""
+        job = next((job for job in self.queue.jobs() if job.id == job_id), None)
+        if isinstance(event, Done) and job is not None and not job.request.path:
+            seconds = event.facts.seconds / max(1, job.request.count)
+            self.library.note_speed(job.request.package, seconds, event.facts.provider)
 
     def _on_queue_changed(self) -> None:
         self.window.top.show_waiting(sum(job.state in ("waiting", "running") for job in self.queue.jobs()))

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class SettingsStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
+        self._newest = 0
 
     def load(self) -> Loaded:
         """The settings; the defaults when the file is absent or damaged. Never raises.
@@ -49,13 +52,20 @@ class SettingsStore:
                 Settings(), f"The settings could not be read ({error}); Reverie starts with fresh ones.{kept}", aside
             )
 
-    def save(self, settings: Settings) -> None:
-        """Replace the file; raises `StorageError` when the disk refuses."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise atomic.storage_error(error, self._path, 0) from error
-        atomic.write_bytes(self._path, encode_settings(settings))
+    def save(self, settings: Settings, *, number: int = 0) -> None:
+        """Replace the file; raises `StorageError` when the disk refuses.
+
+        Of saves with a ``number``, an older one that comes late is left out.
+        """
+        with self._lock:
+            if number and number < self._newest:
+                return
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise atomic.storage_error(error, self._path, 0) from error
+            atomic.write_bytes(self._path, encode_settings(settings))
+            self._newest = max(number, self._newest)
 
     def _put_aside(self) -> Path | None:
         """Rename the damaged file to the first free name, or None when the disk refuses even that."""

@@ -216,11 +216,8 @@ class PaintState(QObject):
         if vector:
             fits = len(vector) == 2
             return latent_map.vector_to_pad(vector, self.manifest.settings) if fits else None
-        seed = self.values.seed if point is None else point.seed
         shown = self.results.picture
-        if shown is not None and shown.place is not None and getattr(shown.request, "seed", None) == seed:
-            return shown.place
-        return None
+        return shown.place if shown is not None and point is None else None
 
     def set_strength(self, strength: float) -> None:
         """Set how far to leave the start picture."""

@@ -31,6 +31,7 @@ class SettingsState(QObject):
         self._problem = loaded.problem
         self._saving = False
         self._unsaved = False
+        self._number = 0
 
     @property
     def value(self) -> Settings:
@@ -54,6 +55,7 @@ class SettingsState(QObject):
         if value == self._value:
             return
         self._value = value
+        self._number += 1
         self.changed.emit(value)
         self._unsaved = True
         self._save()
@@ -62,18 +64,17 @@ class SettingsState(QObject):
         """Write what is not saved yet, now; called when the window closes."""
         if self._unsaved:
             try:
-                self._store.save(self._value)
+                self._store.save(self._value, number=self._number)
                 self._unsaved = False
             except StorageError as error:
                 self._notices.post_error(error)
 
     def _save(self) -> None:
-        # One save at a time: two pool threads could otherwise land in the wrong order.
         if self._saving or not self._unsaved:
             return
         self._saving, self._unsaved = True, False
-        value = self._value
-        self._background.run(lambda: self._store.save(value), self._on_save_done, self._on_save_failed)
+        value, number = self._value, self._number
+        self._background.run(lambda: self._store.save(value, number=number), self._on_save_done, self._on_save_failed)
 
     def _on_save_done(self, _: object) -> None:
         self._saving = False

@@ -31,6 +31,8 @@ def push_button(
     """A button with words, and an icon when ``name`` is given."""
     button = QPushButton(label)
     if name:
+        button.setText(f" {label}")
+        button.setAccessibleName(label)
         button.setIcon(icon(name, "on_accent" if primary else "text"))
         button.setIconSize(square(16))
     if primary:

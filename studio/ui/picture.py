@@ -2,7 +2,7 @@
 
 import numpy as np
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRect, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPixmap
+from PySide6.QtGui import QBrush, QColor, QIcon, QImage, QPainter, QPixmap
 
 from studio.core.events import Pixels
 
@@ -39,6 +39,14 @@ def scaled_for(image: QImage, side_px: int) -> QImage:
         return image.scaled(image.size() * factor)
     size = QSize(side_px, side_px)
     return image.scaled(size, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
+
+
+def plain_icon(image: QImage) -> QIcon:
+    """An icon that lists do not tint when it is chosen: colours matter here."""
+    pixmap = QPixmap.fromImage(image)
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)
+    return icon
 
 
 def checkerboard(dark: bool, cell_px: int = 8) -> QBrush:

@@ -72,7 +72,7 @@ class SettingsPage(QWidget):
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolled(body))
+        outer.addWidget(scrolled(_centred(body)))
         state.changed.connect(self._show)
         self._show(state.value)
 
@@ -247,6 +247,17 @@ def _card(title: str, rows: tuple[tuple[str, QWidget], ...], *, hint: str = "") 
             grid.addWidget(widget, line, 0, 1, 2)
         line += 1
     return card
+
+
+def _centred(body: QWidget) -> QWidget:
+    body.setMaximumWidth(theme.px(WIDTH_PX + 64))
+    box = QWidget()
+    row = QHBoxLayout(box)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addStretch(1)
+    row.addWidget(body, 100)
+    row.addStretch(1)
+    return box
 
 
 def _left(widget: QWidget) -> QWidget:

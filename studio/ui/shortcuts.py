@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.ui import theme
@@ -105,6 +105,11 @@ class KeySheet(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.close_sheet()
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        veil = QColor(theme.colours().window)
+        veil.setAlpha(200)
+        QPainter(self).fillRect(self.rect(), veil)
+
     def _groups(self, names: tuple[str, ...]) -> QVBoxLayout:
         column = QVBoxLayout()
         column.setSpacing(theme.SPACE)
@@ -116,7 +121,7 @@ class KeySheet(QWidget):
             for line, keys in enumerate(SHEET[name]):
                 badge = theme.label(keys.keys)
                 badge.setProperty("badge", "true")
-                rows.addWidget(badge, line, 0, Qt.AlignmentFlag.AlignLeft)
+                rows.addWidget(badge, line, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
                 words = theme.label(keys.does, wrap=True)
                 words.setMinimumWidth(theme.px(150))
                 rows.addWidget(words, line, 1)

@@ -149,7 +149,7 @@ class NumberSlider(QWidget):
             self.changed.emit(self.value())
 
     def _build(self) -> None:
-        param = self.param
+        param, whole = self.param, self.param.kind == "int"
         name = theme.label(param.label)
         name.setBuddy(self.field)
         field = self.field
@@ -165,7 +165,8 @@ class NumberSlider(QWidget):
             field.setDecimals(3 if self._step < 0.01 and param.high - param.low <= 2 else 2)
             field.setRange(param.low, param.high)
             field.setSingleStep(self._step)
-        field.setFixedWidth(theme.px(72 + 7 * len(param.unit)))
+        digits = len(f"{param.high:.0f}") + (0 if whole else 4)
+        field.setFixedWidth(theme.px(26 + 8 * (digits + len(param.unit))))
         self.reset_button.setIcon(icon("reset", "muted"))
         self.reset_button.setIconSize(QSize(theme.px(13), theme.px(13)))
         self.reset_button.setToolTip(self.tr("Back to {0}").format(_short(param.default)))

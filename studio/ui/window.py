@@ -145,6 +145,7 @@ class MainWindow(QMainWindow):
         folds = isinstance(getattr(pane, "zones", None), Zones)
         self.top.left.setVisible(folds)
         self.top.right.setVisible(folds)
+        pane.setFocus()
 
     def show_facts(self, facts: RunFacts) -> None:
         """The device badge."""

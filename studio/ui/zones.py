@@ -24,6 +24,7 @@ class Zones(QSplitter):
         self.setChildrenCollapsible(False)
         self.setHandleWidth(theme.px(6))
         left.setProperty("panel", "true")
+        left.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         left.setMinimumWidth(theme.px(280))
         centre.setMinimumWidth(theme.px(320))
         self.addWidget(left)
@@ -31,6 +32,7 @@ class Zones(QSplitter):
         sizes = [theme.px(LEFT_PX), theme.px(700)]
         if right is not None:
             right.setProperty("panel", "true")
+            right.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
             right.setMinimumWidth(theme.px(120))
             self.addWidget(right)
             sizes.append(theme.px(RIGHT_PX))

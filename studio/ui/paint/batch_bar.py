@@ -1,13 +1,12 @@
 """The batch: every picture of the last Generate, as a grid beside the large one."""
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from studio.state.paint_results import PaintResults
 from studio.ui import theme
 from studio.ui.buttons import push_button
-from studio.ui.picture import scaled_for, to_image
+from studio.ui.picture import plain_icon, scaled_for, to_image
 
 THUMB_PX = 88
 
@@ -62,7 +61,7 @@ class BatchBar(QWidget):
             self._drawn = []
         for shown in batch[len(self._drawn) :]:
             image = scaled_for(to_image(shown.pixels), theme.px(THUMB_PX))
-            item = QListWidgetItem(QIcon(QPixmap.fromImage(image)), "")
+            item = QListWidgetItem(plain_icon(image), "")
             seed = getattr(shown.request, "seed", 0)
             item.setToolTip(self.tr("Seed {0}").format(seed))
             item.setData(Qt.ItemDataRole.AccessibleTextRole, self.tr("Picture with seed {0}").format(seed))

@@ -50,11 +50,9 @@ class Controls(QWidget):
         column = QVBoxLayout(body)
         column.setContentsMargins(theme.GAP, theme.GAP, theme.GAP, theme.GAP)
         column.setSpacing(theme.SPACE + 4)
-        parts = (self.picker, self.no_model, self.pad, self.classes, self.seed, self.form, self.start)
+        parts = (self.picker, self.no_model, self.presets, self.pad, self.classes, self.seed, self.form, self.start)
         for part in parts:
             column.addWidget(part)
-        column.addWidget(theme.divider())
-        column.addWidget(self.presets)
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)

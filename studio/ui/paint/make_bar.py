@@ -70,7 +70,9 @@ class MakeBar(QWidget):
         self.button.setEnabled(busy or self._enabled)
         if self.button.property("busy") != busy:
             self.button.setProperty("busy", busy)
-            self.button.setText(self.tr("Stop") if busy else self.tr("Generate"))
+            words = self.tr("Stop") if busy else self.tr("Generate")
+            self.button.setText(f" {words}")
+            self.button.setAccessibleName(words)
             self.button.setIcon(icon("stop" if busy else "sparkle", "bad" if busy else "on_accent"))
             self.button.setToolTip(
                 self.tr("Stop; what is done is kept (Esc)") if busy else self.tr("Make pictures (Ctrl+Enter)")

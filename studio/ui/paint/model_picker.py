@@ -8,7 +8,7 @@ from studio.state.paint import PaintState
 from studio.state.previews import Previews
 from studio.ui import theme
 from studio.ui.form import QuietCombo
-from studio.ui.picture import scaled_for
+from studio.ui.picture import plain_icon, scaled_for
 
 ICON_PX = 44
 
@@ -72,7 +72,7 @@ class ModelPicker(QWidget):
             blank = QPixmap(theme.px(ICON_PX), theme.px(ICON_PX))
             blank.fill(Qt.GlobalColor.transparent)
             return QIcon(blank)
-        return QIcon(QPixmap.fromImage(scaled_for(image, theme.px(ICON_PX))))
+        return plain_icon(scaled_for(image, theme.px(ICON_PX)))
 
     def _on_preview_ready(self, sha256: str) -> None:
         for index, package in enumerate(self._state.models):

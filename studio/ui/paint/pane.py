@@ -43,6 +43,7 @@ class PaintPane(QWidget):
         self.stage.paste_wanted.connect(self.paste)
         self.stage.mask_bar.done.connect(self._on_mask_done)
         self._bind_keys()
+        self.setFocusProxy(self.controls.make.button)
 
     def generate(self) -> None:
         """Ctrl+Enter: what the big button does."""

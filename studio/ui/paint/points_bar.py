@@ -1,7 +1,7 @@
 """The bench: saved points in the order of travel, and the film through them."""
 
 from PySide6.QtCore import QModelIndex, QSize, Qt
-from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap
+from PySide6.QtGui import QIcon, QImage, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -18,7 +18,7 @@ from studio.state.paint_values import film_frames
 from studio.ui import theme
 from studio.ui.buttons import push_button, tool_button
 from studio.ui.form import QuietCombo
-from studio.ui.picture import png_bytes, scaled_for, to_image
+from studio.ui.picture import plain_icon, png_bytes, scaled_for, to_image
 from studio.ui.slider import NumberSlider
 
 THUMB_PX = 64
@@ -63,7 +63,7 @@ class PointList(QListWidget):
         side = theme.px(THUMB_PX)
         for saved in points:
             image = QImage.fromData(saved.thumbnail) if saved.thumbnail else QImage()
-            icon = QIcon() if image.isNull() else QIcon(QPixmap.fromImage(scaled_for(image, side)))
+            icon = QIcon() if image.isNull() else plain_icon(scaled_for(image, side))
             item = QListWidgetItem(icon, saved.name)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
             item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -157,13 +157,14 @@ class PointsBar(QWidget):
         )
         top = QHBoxLayout()
         top.addWidget(theme.label(self.tr("Saved points"), "section"))
+        top.addSpacing(theme.SPACE)
         top.addWidget(self.save)
         top.addWidget(self.remove)
         top.addStretch(1)
         top.addWidget(self.length)
         options = QHBoxLayout()
         options.setSpacing(theme.GAP)
-        self.frames.setMaximumWidth(theme.px(220))
+        self.frames.setMaximumWidth(theme.px(240))
         self.fps.setMaximumWidth(theme.px(180))
         options.addWidget(self.frames, 2)
         options.addWidget(self.fps, 1)

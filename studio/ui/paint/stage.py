@@ -112,7 +112,7 @@ class Stage(QWidget):
         picture.setPixmap(icons.pixmap("sparkle", 48, "muted"))
         self.empty_title = theme.label("", "title")
         self.empty_hint = theme.label("", "hint", wrap=True)
-        self.empty_hint.setMaximumWidth(theme.px(420))
+        self.empty_hint.setFixedWidth(theme.px(400))
         self.empty_button = push_button(self.tr("Generate"), self._state.generate, name="sparkle", primary=True)
         self.empty_button.setMinimumWidth(theme.px(180))
         column = QVBoxLayout(page)

@@ -70,6 +70,7 @@ class Viewer(QWidget):
         self._image = QImage() if pixels is None else to_image(pixels)
         words = self.tr("no picture") if pixels is None else f"{self._image.width()} x {self._image.height()} px"
         self.setAccessibleDescription(words)
+        self.zoom_changed.emit(self.zoom)
         self.update()
 
     def show_mask(self, canvas: Canvas | None) -> None:
