@@ -76,7 +76,7 @@ RECIPES: Mapping[str, Recipe] = {
             *_TILES,
             _FOLDERS.format(items=100, px=32),
             100,
-            {"patch": 2, "widths": (64, 96, 128), "blocks": (1, 1, 1)},
+            {"patch": 2, "widths": (48, 72, 96), "blocks": (1, 1, 1)},
             {"batch": 48, "learning_rate": 0.001, "ema": 0.9985},
         ),
         Recipe(
@@ -92,7 +92,7 @@ RECIPES: Mapping[str, Recipe] = {
             _FOLDER.format(items=100, px=64),
             100,
             {},
-            {"batch": 32, "learning_rate": 0.001, "shift_px": 2, "weight": 4000.0},
+            {"batch": 32, "learning_rate": 0.001, "shift_px": 2, "weight": 10000.0},
         ),
         Recipe(
             "tiles-gan",
@@ -121,7 +121,7 @@ RECIPES: Mapping[str, Recipe] = {
             *_EMOJI,
             _FOLDERS.format(items=100, px=64),
             100,
-            {"patch": 2, "widths": (32, 64, 96, 128), "blocks": (1, 1, 1, 1)},
+            {"patch": 2, "widths": (24, 48, 72, 96), "blocks": (1, 1, 1, 1)},
             {"batch": 48, "learning_rate": 0.001, "ema": 0.9985},
         ),
     )

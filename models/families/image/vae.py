@@ -109,14 +109,15 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.encoder, self.decoder = Encoder(config), Decoder(config)
+        self.box_low: Tensor
+        self.box_high: Tensor
         self.prior_weights: Tensor
         self.prior_means: Tensor
         self.prior_stds: Tensor
         m, d = config.components, config.latent
-        self.box_low: Tensor
-        self.box_high: Tensor
-        self.register_buffer("box_low", torch.full((d,), -1.0))
-        self.register_buffer("box_high", torch.full((d,), 1.0))
+        if not config.variational:
+            self.register_buffer("box_low", torch.full((d,), -1.0))
+            self.register_buffer("box_high", torch.full((d,), 1.0))
         self.register_buffer("prior_weights", torch.full((m,), 1 / max(1, m)))
         self.register_buffer("prior_means", torch.zeros(m, d))
         self.register_buffer("prior_stds", torch.ones(m, d))

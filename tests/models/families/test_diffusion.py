@@ -76,7 +76,9 @@ def test_the_class_changes_the_prediction_and_zeros_mean_no_class():
     train(network, 5)
     x, variance = torch.randn(2, 3, 16, 16), torch.tensor([0.5, 0.5])
     with torch.no_grad():
-        assert not torch.allclose(network(x, variance, torch.eye(2)[[0, 0]]), network(x, variance, torch.eye(2)[[1, 1]]))
+        assert not torch.allclose(
+            network(x, variance, torch.eye(2)[[0, 0]]), network(x, variance, torch.eye(2)[[1, 1]])
+        )
         assert torch.equal(network(x, variance, torch.zeros(2, 2)), network(x, variance))
 
 
@@ -117,7 +119,11 @@ def test_validation_compares_with_predicting_zero():
 def test_the_graph_names_every_input():
     config = tiny()
     (graph,) = DDM.graphs(DDM.build(config), config)
-    assert (graph.role, tuple(graph.inputs), graph.outputs) == ("denoise", ("x", "noise_variance", "y"), ("prediction",))
+    assert (graph.role, tuple(graph.inputs), graph.outputs) == (
+        "denoise",
+        ("x", "noise_variance", "y"),
+        ("prediction",),
+    )
     config = tiny(labels=0)
     (graph,) = DDM.graphs(DDM.build(config), config)
     assert tuple(graph.inputs) == ("x", "noise_variance")

@@ -50,7 +50,9 @@ def trained(name: str, config: Config, steps: int, data: Squares):
     rng = torch.Generator().manual_seed(0)
     values = []
     for step in range(steps):
-        for loss in system.losses(network, Batch(data.pictures, data.labels("train")), StepContext(step, steps, rng, {})):
+        for loss in system.losses(
+            network, Batch(data.pictures, data.labels("train")), StepContext(step, steps, rng, {})
+        ):
             optimizer.zero_grad()
             loss.value.backward()
             optimizer.step()
