@@ -12,14 +12,13 @@ from studio.runtime.engine import Engine
 
 
 def play(package: Package, seeds: list[int], labels: Tensor) -> NDArray[np.uint8]:
-    """``(N, H, W, 4) uint8``: one picture per seed with ``labels (N, K)``, every control at its default, on the processor."""
+    """``(N, H, W, 4) uint8``: one picture per seed and row of ``labels (N, K)``, every control at its default."""
     engine = Engine(lambda _: package, device="cpu", spin=lambda: False)
     names = package.manifest.labels
     pictures: list[NDArray[np.uint8]] = []
     for seed, row in zip(seeds, labels.tolist(), strict=True):
         weights = {name: weight for name, weight in zip(names, row, strict=True) if weight}
         request = ImageRequest(package.manifest.id, seed=seed, labels=weights)
-        for event in engine.run(request, CancelToken()):
-            if isinstance(event, PictureMade):
-                pictures.append(event.pixels)
+        events = engine.run(request, CancelToken())
+        pictures.extend(event.pixels for event in events if isinstance(event, PictureMade))
     return np.stack(pictures)
