@@ -17,16 +17,29 @@ from studio.core.quiet import QUIET_ENVIRONMENT
 from studio.runtime.atomic import write_bytes
 
 _LOOK_S = 0.2
-_STOP_S = 30.0
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def follow_trainer(
-    run: Path, verb: Literal["train", "export"], *, heard: Callable[[TrainingEvent], None], cancel: CancelToken
-) -> None:
-    """Run ``python -m models VERB RUN`` and hand on every event until it ends.
+Verb = Literal["train", "export"]
 
-    Cancelling asks the trainer to save a checkpoint and stop; it is ended only when it does not.
+
+def trainer_command(verb: Verb, run: Path) -> list[str]:
+    """The command line of the trainer."""
+    return [sys.executable, "-m", "models", verb, str(run)]
+
+
+def follow_trainer(
+    run: Path,
+    verb: Verb,
+    *,
+    heard: Callable[[TrainingEvent], None],
+    cancel: CancelToken,
+    command: Callable[[Verb, Path], list[str]] = trainer_command,
+    stop_s: float = 30.0,
+) -> None:
+    """Run the trainer on a run folder and hand on every event until it ends.
+
+    Cancelling asks the trainer to save a checkpoint and stop; it is ended only when it does not within ``stop_s``.
 
     Raises:
         TrainingError: it failed or died.
@@ -39,12 +52,13 @@ def follow_trainer(
     with (run / LOG_NAME).open("ab") as log:
         # A session of its own: Ctrl-C must reach us, not the trainer in the middle of a step.
         child = subprocess.Popen(
-            [sys.executable, "-m", "models", verb, str(run)],
+            command(verb, run),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env={**os.environ, **QUIET_ENVIRONMENT, "PYTHONPATH": path},
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     stop_at = 0.0
     try:
@@ -57,7 +71,7 @@ def follow_trainer(
             if ended:
                 break
             if cancel.cancelled and not stop_at:
-                stop_at = time.monotonic() + _STOP_S
+                stop_at = time.monotonic() + stop_s
                 write_bytes(run / CONTROL_NAME, msgspec.json.encode(Control("stop")))
             if stop_at and time.monotonic() > stop_at:
                 child.terminate()

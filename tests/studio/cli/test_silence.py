@@ -25,6 +25,7 @@ def internet_calls(tmp_path, *command):
         capture_output=True,
         text=True,
         timeout=100,
+        check=False,
     )
     if "ptrace" in done.stderr and done.returncode:
         pytest.skip(f"strace may not trace here: {done.stderr.strip()[:200]}")
