@@ -162,6 +162,7 @@ class Studio:
     def _open_paint(self) -> None:
         from studio.runtime.inputs import InputStore
         from studio.runtime.memory_store import MemoryStore
+        from studio.state.map_maker import MapMaker
         from studio.state.paint import PaintState
         from studio.state.paint_memory import PaintMemory
         from studio.state.paint_results import PaintResults
@@ -182,6 +183,8 @@ class Studio:
             settings=self.settings,
         )
 
+        self.maps = MapMaker(self.paths.cache / "maps", lane=self.lane, background=self.background)
+
     def _open_training(self) -> None:
         from studio.state.wizard import WizardState
         from studio.workers.trainer import Supervisor
@@ -193,6 +196,7 @@ class Studio:
         window = self.window
         self.lane.busy_changed.connect(window.set_busy)
         self.paint_results.facts_changed.connect(window.show_facts)
+        self.paint_results.facts_changed.connect(self._on_facts_changed)
         self.queue.changed.connect(self._on_queue_changed)
         self.queue.event.connect(self._on_queue_event)  # pyright: ignore[reportAttributeAccessIssue]
         self.queue.saved.connect(lambda _, entry: self.gallery.add(entry))
@@ -222,7 +226,9 @@ class Studio:
         from studio.ui.gallery.strip import GalleryStrip
         from studio.ui.paint.pane import PaintPane
 
-        pane = PaintPane(self.paint, self.previews, later=self.clock.later, gallery=GalleryStrip(self.gallery))
+        pane = PaintPane(
+            self.paint, self.previews, self.maps, later=self.clock.later, gallery=GalleryStrip(self.gallery)
+        )
         pane.library_wanted.connect(lambda: self.window.show_pane("models"))
         return pane
 
@@ -318,6 +324,11 @@ class Studio:
     def _train_on(self, files: tuple[Path, ...], *, base: str = "") -> None:
         self.window.show_pane("train")
         self.wizard.start_with(list(files), base)
+
+    def _on_facts_changed(self) -> None:
+        """The model is loaded: its map costs a moment now."""
+        if self.paint.package is not None:
+            self.maps.make(self.paint.package)
 
     def _on_queue_event(self, job_id: int, event: object) -> None:
         """A finished job says how quick its model is on this machine."""

@@ -1,10 +1,9 @@
 """Paint without widgets: the open model, what is set, and what happens when Generate is pressed."""
 
 import secrets
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from PySide6.QtCore import QObject, Signal, SignalInstance
@@ -17,11 +16,11 @@ from studio.core.memory import Preset, SavedPoint
 from studio.core.package import Package
 from studio.core.params import Value
 from studio.core.recipe import Restored
-from studio.core.requests import ImageRequest, Point, Request
+from studio.core.requests import ImageRequest, Point
 from studio.state.history import History
 from studio.state.notices import Notice, Notices
 from studio.state.paint_memory import PaintMemory
-from studio.state.paint_results import PaintResults, Queue
+from studio.state.paint_results import LiveLane, PaintResults, Queue
 from studio.state.paint_start import PaintStart
 from studio.state.paint_values import (
     ONE_SHOT,
@@ -49,20 +48,6 @@ class Library(Protocol):
     @property
     def packages(self) -> tuple[Package, ...]:
         """Models that can be opened."""
-        ...
-
-
-class LiveLane(Protocol):
-    """What Paint needs of `studio.workers.lane.Lane`."""
-
-    def submit_live(
-        self,
-        key: str,
-        request: Request,
-        on_event: Callable[[Event], None],
-        on_end: Callable[[StudioError | None], None],
-    ) -> Any:
-        """Run the latest request of ``key``; older waiting ones are dropped."""
         ...
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
+from studio.core.errors import StudioError
 from studio.core.events import Event, FrameMade, PictureMade, Pixels, Preview, RunFacts, Step
 from studio.core.gallery import Entry
 from studio.core.jobs import FINAL_STATES, Job
@@ -40,6 +41,20 @@ class Queue(Protocol):
 
     def jobs(self) -> tuple[Job, ...]:
         """All jobs."""
+        ...
+
+
+class LiveLane(Protocol):
+    """What Paint needs of `studio.workers.lane.Lane`."""
+
+    def submit_live(
+        self,
+        key: str,
+        request: Request,
+        on_event: Callable[[Event], None],
+        on_end: Callable[[StudioError | None], None],
+    ) -> Any:
+        """Run the latest request of ``key``; older waiting ones are dropped."""
         ...
 
 

@@ -10,7 +10,6 @@ from studio.core.package import Package
 from studio.workers.background import Background
 
 SIDE_PX = 128
-MAP_SIDE_PX = 640
 
 
 class Previews(QObject):
@@ -32,11 +31,6 @@ class Previews(QObject):
         path = package.file_path("preview") or package.folder / PREVIEW_NAME
         return self._get(package.sha256, str(path), SIDE_PX)
 
-    def map_image(self, package: Package) -> QImage | None:
-        """The picture of the package's latent map; None until `ready`, or when it has none."""
-        path = package.file_path("map")
-        return None if path is None else self._get(f"map:{package.sha256}", str(path), MAP_SIDE_PX)
-
     def _get(self, key: str, path: str, side_px: int) -> QImage | None:
         if key not in self._images:
             self._images[key] = QImage()
@@ -47,7 +41,7 @@ class Previews(QObject):
     def _on_read(self, key: str, image: QImage) -> None:
         self._images[key] = image
         if not image.isNull():
-            self.ready.emit(key.removeprefix("map:"))
+            self.ready.emit(key)
 
 
 def _read(path: str, side_px: int) -> QImage:

@@ -1,6 +1,5 @@
 """A Paint pane on a scripted queue and lane: no model, no disk beyond a temporary folder."""
 
-import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -178,11 +177,10 @@ class Kit:
     def settle(self, qtbot: QtBot) -> None:
         """Wait until the background has nothing more to say."""
         done: list[int] = []
-        for token in itertools.repeat(0, 2):  # work done may ask for more work
+        for _ in range(2):  # work done may ask for more work
             done.clear()
             self.background.run(lambda: None, lambda _: done.append(1))
             qtbot.waitUntil(lambda: bool(done), timeout=5000)
-        assert token == 0
 
 
 def make_kit(tmp_path: Path, kinds: tuple[str, ...] = ("diffusion", "map", "latent")) -> Kit:

@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from studio.state.map_maker import MapMaker
 from studio.state.paint import PaintState
 from studio.state.paint_values import UNLABELLED
 from studio.state.previews import Previews
@@ -28,10 +29,10 @@ class Controls(QWidget):
 
     library_wanted = Signal()
 
-    def __init__(self, state: PaintState, previews: Previews) -> None:
+    def __init__(self, state: PaintState, previews: Previews, maps: MapMaker) -> None:
         super().__init__()
         self._state = state
-        self._previews = previews
+        self._maps = maps
         self.picker = ModelPicker(state, previews)
         self.no_model = push_button(self.tr("Open the model library"), self.library_wanted.emit, name="models")
         self.pad = LatentPad()
@@ -68,7 +69,7 @@ class Controls(QWidget):
         state.values_changed.connect(self.show_values)
         state.memory.changed.connect(self._show_points)
         state.results.picture_changed.connect(self._show_points)
-        self._previews.ready.connect(lambda _: self._show_map())
+        self._maps.ready.connect(lambda _: self._show_map())
         self.form.changed.connect(state.set_control)
         self.classes.changed.connect(state.set_labels)
         self.seed.seed_changed.connect(state.set_seed)
@@ -105,7 +106,7 @@ class Controls(QWidget):
     def _show_map(self) -> None:
         package = self._state.package
         if package is not None and self._state.has_map:
-            self.pad.set_map(self._previews.map_image(package))
+            self.pad.set_map(self._maps.image(package))
 
     def _show_points(self) -> None:
         state = self._state

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QShortcut
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from studio.state.map_maker import MapMaker
 from studio.state.paint import PaintState
 from studio.state.paint_mask import Mask
 from studio.state.previews import Previews
@@ -28,10 +29,18 @@ class PaintPane(QWidget):
 
     library_wanted = Signal()
 
-    def __init__(self, state: PaintState, previews: Previews, *, later: Later, gallery: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        state: PaintState,
+        previews: Previews,
+        maps: MapMaker,
+        *,
+        later: Later,
+        gallery: QWidget | None = None,
+    ) -> None:
         super().__init__()
         self.state = state
-        self.controls = Controls(state, previews)
+        self.controls = Controls(state, previews, maps)
         self.stage = Stage(state, FilmPlayer(state, later, self))
         self.zones = Zones(self.controls, self.stage, gallery)
         column = QVBoxLayout(self)
