@@ -44,6 +44,7 @@ def train(run: Path, device: str) -> None:
     from models.core.steering import terminable
     from models.export.finish import publish_run
     from models.export.publish import Description
+    from models.starters.playing import play
 
     with _alone(run), _told(run) as emitter:
         steering = _steering(run)
@@ -53,7 +54,7 @@ def train(run: Path, device: str) -> None:
             ended = trainer.run()
             if ended.phase == "stopped":
                 raise CancelledError
-            publish_run(trainer, description=Description())
+            publish_run(trainer, description=Description(), play=play)
             _phase(emitter, "finished", step=ended.step)
 
 
@@ -65,6 +66,7 @@ def export(run: Path, device: str) -> None:
     from models.core.steering import terminable
     from models.export.finish import publish_run
     from models.export.publish import Description
+    from models.starters.playing import play
 
     with _alone(run), _told(run) as emitter:
         steering = _steering(run)
@@ -74,7 +76,7 @@ def export(run: Path, device: str) -> None:
             trainer.resume()
             if trainer.step == 0:
                 raise TrainingError("This run has no checkpoint to export yet.", "Train it first.")
-            publish_run(trainer, description=Description())
+            publish_run(trainer, description=Description(), play=play)
             _phase(emitter, "stopped", step=trainer.step, message="Exported the last checkpoint.")
 
 
@@ -95,7 +97,7 @@ def measure(run: Path, device: str) -> None:
         _phase(emitter, "stopped", message="Measured.")
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def starters(arguments: tuple[str, ...]) -> None:
     """Make the packages that Reverie comes with; see `starters --help`."""
@@ -118,9 +120,10 @@ def _export_now(trainer: "Trainer") -> None:
     """Make a package in the middle of a run; a failure is told, and the training goes on."""
     from models.export.finish import publish_run
     from models.export.publish import Description
+    from models.starters.playing import play
 
     try:
-        publish_run(trainer, description=Description())
+        publish_run(trainer, description=Description(), play=play)
     except CancelledError:
         return
     except StudioError as error:
