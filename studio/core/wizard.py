@@ -194,7 +194,7 @@ def preset_of(flow: Flow, base: Manifest) -> Preset | None:
 
 def package_id(name: str, taken: Collection[str]) -> str:
     """An identity for a model called ``name`` that is not among ``taken``: ASCII, lower case, a number when needed."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     slug = _TRAINABLE.sub("-", plain).strip("-")[:48].strip("-") or "my-model"
     candidate, number = slug, 2
     while candidate in taken:

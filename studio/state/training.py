@@ -1,6 +1,7 @@
 """Training runs for the screen: live views, loss curves, and the finished package on its way into the library."""
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.core.errors import StudioError
 from studio.core.protocol import RunSpec, TrainingEvent
 from studio.core.runs import LIVE, RunView, folded
+from studio.runtime.atomic import part_path, publish_folder, storage_error
 from studio.runtime.packages import import_package
 from studio.state.library import LibraryState
 from studio.state.notices import Notice, Notices
@@ -62,7 +64,7 @@ class TrainingState(QObject):
         self._curves: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
         self._installing: set[str] = set()
         self._arriving: set[str] = set()
-        self._attached = False
+        self._attaching = False  # what earlier windows saw is read, not told again
         library.changed.connect(self._on_library_changed)
         supervisor.told.connect(self._on_supervisor_told)
         supervisor.started.connect(self._on_supervisor_started)
@@ -72,8 +74,9 @@ class TrainingState(QObject):
 
     def attach(self) -> None:
         """Take up the runs of earlier windows; what ended without a word meanwhile is told, drafts are swept."""
+        self._attaching = True
         runs = self._supervisor.attach()
-        self._attached = True
+        self._attaching = False
         for run in runs:
             view = self._view(run)
             if view is None:
@@ -187,7 +190,7 @@ class TrainingState(QObject):
             return
         self._views[run] = folded(view, event)
         self._draw(run, event)
-        if event.kind == "package" and self._attached:
+        if event.kind == "package" and not self._attaching:
             self._install(run)
         if event.kind != "heartbeat":
             self.run_changed.emit(run)
@@ -216,7 +219,7 @@ class TrainingState(QObject):
             self._change(
                 run, status="measuring" if verb == "measure" else "running", phase="starting", message="", hint=""
             )
-        if verb == "train" and self._attached:
+        if verb == "train" and not self._attaching:
             self._change(run, trained=True)
 
     def _on_supervisor_waiting(self, run: str) -> None:
@@ -230,7 +233,7 @@ class TrainingState(QObject):
             self._crashed(run, view, reason)
         elif view.status == "waiting":
             self._change(run, status="stopped" if view.trained else "draft")
-        elif view.status == "failed" and self._attached:
+        elif view.status == "failed" and not self._attaching:
             self._notices.post(Notice(view.message, view.hint, "error"))
         self.run_changed.emit(run)
         self.runs_changed.emit()
@@ -266,9 +269,12 @@ class TrainingState(QObject):
         self._installing.add(run)
 
         def work() -> str:
-            package = import_package(source, self._packages_folder, taken=taken)
-            marker.write_text(package.manifest.id, encoding="utf-8")
-            return package.manifest.id
+            if view.installed and view.installed == view.spec.package_id:
+                installed = _replaced(source, self._packages_folder, view.installed)
+            else:
+                installed = import_package(source, self._packages_folder, taken=taken).manifest.id
+            marker.write_text(installed, encoding="utf-8")
+            return installed
 
         def done(result: object) -> None:
             self._installing.discard(run)
@@ -287,3 +293,16 @@ class TrainingState(QObject):
         for package_id in self._arriving & {package.manifest.id for package in self._library.packages}:
             self._arriving.discard(package_id)
             self.package_ready.emit(package_id)
+
+
+def _replaced(source: Path, library: Path, package_id: str) -> str:
+    """Put a newer package of the same run in the place of the one that was exported earlier, in one step."""
+    staging = part_path(library)
+    try:
+        staging.mkdir(parents=True)
+        publish_folder(import_package(source, staging).folder, library / package_id)
+    except OSError as error:
+        raise storage_error(error, library / package_id, 0) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return package_id
