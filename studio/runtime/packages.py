@@ -167,7 +167,10 @@ def _publish(package: Package, into: Path, taken: Mapping[str, Package]) -> Pack
             (package.folder / MANIFEST_NAME).write_bytes(encode_manifest(manifest))
         except OSError as error:
             raise storage_error(error, target, 0) from error
-    publish_folder(package.folder, target)
+    try:
+        publish_folder(package.folder, target)
+    except OSError as error:
+        raise storage_error(error, target, package_bytes(package.manifest)) from error
     return read_package(target)
 
 
