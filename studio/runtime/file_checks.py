@@ -11,7 +11,10 @@ import msgspec
 from studio.core.errors import PackageError
 
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
-_MAX_HEADER = 100_000_000
+HEAD_BYTES = 17_000_000
+"""So much of a file is enough to know what it is: the longest header or text that a package may hold."""
+
+_MAX_HEADER = 16_000_000
 _MAX_TEXT = 16_000_000
 _PICKLE_LOOK = 4_000_000
 _ZIP = b"PK\x03\x04"
@@ -41,8 +44,13 @@ def refuse_pickle(data: bytes, name: str) -> None:
         )
 
 
-def check_side_file(data: bytes, name: str) -> None:
+def check_side_file(data: bytes, name: str, size: int | None = None) -> None:
     """Check a file that is neither a graph nor external data: safetensors, a picture, JSON or text, nothing else.
+
+    Args:
+        data: the whole file, or its first `HEAD_BYTES`.
+        name: its name, for the sentence.
+        size: its size in bytes when ``data`` is only its head.
 
     Raises:
         PackageError: a pickle, an archive, damaged or of an unknown kind.
@@ -50,12 +58,13 @@ def check_side_file(data: bytes, name: str) -> None:
     refuse_pickle(data, name)
     if data.startswith(_PICTURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
         return
+    whole = len(data) if size is None else size
     if _looks_like_safetensors(data):
-        check_safetensors(data, name)
+        check_safetensors(data, name, whole)
         return
     if name.lower().endswith(".safetensors"):
         raise PackageError(f"{name} is not a safetensors file.", "Ask for a fresh copy of the package.")
-    if not _is_text(data):
+    if whole > len(data) or not _is_text(data):
         raise PackageError(
             f"{name} is of a kind that does not belong into a package.",
             "A package holds ONNX graphs, safetensors, pictures and text only.",
@@ -67,30 +76,30 @@ def check_side_file(data: bytes, name: str) -> None:
             raise PackageError(f"{name} is not valid JSON: {error}.", "Ask for a fresh copy of the package.") from error
 
 
-def check_safetensors(data: bytes, name: str) -> None:
-    """Check the header of a safetensors file: sizes, types and places of all tensors fit the file exactly.
+def check_safetensors(head: bytes, name: str, size: int) -> None:
+    """Check the header of a safetensors file of ``size`` bytes: all tensors' types and places fit it exactly.
 
     Raises:
         PackageError: they do not.
     """
     try:
-        _check_tensors(data)
+        _check_tensors(head, size)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise PackageError(
             f"{name} is a damaged safetensors file: {error}.", "Ask for a fresh copy of the package."
         ) from error
 
 
-def _check_tensors(data: bytes) -> None:
+def _check_tensors(data: bytes, size: int) -> None:
     (length,) = struct.unpack_from("<Q", data)
-    if length > _MAX_HEADER or 8 + length > len(data):
+    if length > _MAX_HEADER or 8 + length > min(size, len(data)):
         raise ValueError("its header is longer than the file")
     header: dict[str, Any] = msgspec.json.decode(data[8 : 8 + length], type=dict[str, Any])
     header.pop("__metadata__", None)
-    room = len(data) - 8 - length
+    room = size - 8 - length
     at = 0
-    for begin, end, size in sorted(_tensor_place(entry) for entry in header.values()):
-        if begin != at or end - begin != size:
+    for begin, end, taken in sorted(_tensor_place(entry) for entry in header.values()):
+        if begin != at or end - begin != taken:
             raise ValueError("its tensors overlap or leave gaps")
         at = end
     if at != room:

@@ -16,7 +16,7 @@ from studio.core.manifest import MANIFEST_NAME, Manifest, decode_manifest, encod
 from studio.core.package import Package
 from studio.runtime.archives import MAX_MANIFEST, MAX_TOTAL, extract_archive, write_archive
 from studio.runtime.atomic import part_path, publish_folder, storage_error
-from studio.runtime.file_checks import check_side_file, refuse_pickle
+from studio.runtime.file_checks import HEAD_BYTES, check_side_file, refuse_pickle
 from studio.runtime.onnx_scan import OnnxFacts, scan_onnx
 
 SUFFIX = ".reverie"
@@ -63,17 +63,17 @@ def check_contents(package: Package) -> None:
     extra = {part.file: part.bytes for part in manifest.files.values()}
     external: set[str] = set()
     for part in manifest.graphs.values():
-        data = _hashed(package, part.file, part.bytes, part.sha256)
+        data = _hashed(package, part.file, part.bytes, part.sha256, keep=part.bytes)
         refuse_pickle(data, part.file)
         facts = scan_onnx(data, part.file, extra)
         _check_names(part.file, facts, manifest)
         external |= facts.external
     for part in manifest.files.values():
-        data = _hashed(package, part.file, part.bytes, part.sha256)
+        head = _hashed(package, part.file, part.bytes, part.sha256, keep=HEAD_BYTES)
         if part.file in external:
-            refuse_pickle(data, part.file)
+            refuse_pickle(head, part.file)
         else:
-            check_side_file(data, part.file)
+            check_side_file(head, part.file, part.bytes)
 
 
 def import_package(
@@ -271,11 +271,22 @@ def _read(folder: Path, name: str, limit: int, *, links: bool) -> bytes:
     return data
 
 
-def _hashed(package: Package, name: str, size: int, sha256: str) -> bytes:
-    data = _read(package.folder, name, size, links=package.bundled)
-    if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
+def _hashed(package: Package, name: str, size: int, sha256: str, *, keep: int) -> bytes:
+    """The first ``keep`` bytes of a file whose size and hash are those of the manifest."""
+    digest = hashlib.sha256()
+    kept = bytearray()
+    total = 0
+    with _open(package.folder, name, links=package.bundled) as stream:
+        try:
+            while total <= size and (chunk := stream.read(_CHUNK)):
+                total += len(chunk)
+                digest.update(chunk)
+                kept += chunk[: max(0, keep - len(kept))]
+        except OSError as error:
+            raise _unreadable(name, error) from error
+    if total != size or digest.hexdigest() != sha256:
         raise PackageError(f"{name} is not the file its manifest describes: the hash differs.", _FRESH)
-    return data
+    return bytes(kept)
 
 
 def _unreadable(name: str, error: Exception) -> PackageError:

@@ -96,7 +96,7 @@ def header(text, body=b""):
 )
 def test_damaged_safetensors(data):
     with pytest.raises(PackageError, match="damaged safetensors"):
-        check_safetensors(data, "w.safetensors")
+        check_safetensors(data, "w.safetensors", len(data))
 
 
 @settings(max_examples=300, deadline=None)
