@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QItemSelectionModel, QSize, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -72,8 +72,9 @@ class QueuePanel(QWidget):
             self._fill(self._items[job.id], job)
         for job_id in chosen:
             if job_id in self._items:
+                # Without NoUpdate a Ctrl that is still held would turn the selection over.
+                self.list.setCurrentItem(self._items[job_id], _JOB, QItemSelectionModel.SelectionFlag.NoUpdate)
                 self._items[job_id].setSelected(True)
-                self.list.setCurrentItem(self._items[job_id])
         self.list.setVisible(bool(jobs))
         self._empty.setVisible(not jobs)
         self._enable()
