@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.models.core.tiny_family import make_data
-from tests.studio.runtime.crash_points import ForkServer
+from tests.faults.crash_points import ForkServer
 
 
 @pytest.fixture(autouse=True)

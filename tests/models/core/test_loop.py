@@ -22,7 +22,7 @@ from studio.core.errors import StorageError, TrainingError
 from studio.core.protocol import CHECKPOINTS, CONTROL_NAME, EVENTS_NAME, Control, TrainingEvent, read_events
 from studio.runtime.atomic import write_bytes
 from tests.models.core.tiny_family import Network, Tiny, make_data, make_run, train_in_child, trainer_of, weights_of
-from tests.studio.runtime.crash_points import ForkServer
+from tests.faults.crash_points import ForkServer
 
 CHILD = "tests.models.core.tiny_family:train_in_child"
 

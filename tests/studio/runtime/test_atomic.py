@@ -8,7 +8,7 @@ import pytest
 from studio.core.errors import StorageError
 from studio.runtime import atomic
 from studio.runtime.atomic import part_path, publish_folder, remove_folder, storage_error, sweep, write_bytes
-from tests.studio.runtime.crash_points import BROKEN, FULL, KILL, SAID, ForkServer, crash_everywhere, need_strace
+from tests.faults.crash_points import BROKEN, FULL, KILL, SAID, ForkServer, crash_everywhere, need_strace
 from tests.studio.runtime.savers import NEW, OLD, make_folder
 
 SAVERS = "tests.studio.runtime.savers"

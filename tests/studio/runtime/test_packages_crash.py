@@ -8,8 +8,8 @@ import pytest
 
 from studio.core.errors import StudioError
 from studio.runtime.packages import export_package, open_package
+from tests.faults.crash_points import BROKEN, FULL, KILL, SAID, ForkServer, crash_everywhere, need_strace
 from tests.package_kit import change_manifest, copy_fixture
-from tests.studio.runtime.crash_points import BROKEN, FULL, KILL, SAID, ForkServer, crash_everywhere, need_strace
 
 SAVERS = "tests.studio.runtime.package_savers"
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -14,11 +15,14 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-CALLS = ("openat", "mkdir", "write", "fsync", "rename", "renameat2", "unlink", "unlinkat", "rmdir")
+ROOT = Path(__file__).parents[2]
+CALLS = (
+    "openat", "mkdir", "mkdirat", "write", "pwrite64", "ftruncate", "fsync", "fdatasync",
+    "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "rmdir",
+)  # fmt: skip
 KILL, FULL, BROKEN = "signal=KILL", "error=ENOSPC", "error=EIO"
 SAID = 3
-_LONGEST = 60
+_CALL = re.compile(r"(?:\d+ +)?(\w+)\(")
 
 
 class ForkServer:
@@ -70,17 +74,34 @@ class ForkServer:
 
 def crash(server: ForkServer, injection: str, target: str, *arguments: object) -> tuple[int, bool]:
     """Run a call with ``injection`` (strace's words); its wait status, and whether anything was injected."""
-    pid = server.start(target, *arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        try:
-            with _traced(pid, injection, log):
-                os.kill(pid, signal.SIGUSR1)
-                status = server.ended()
-        except AssertionError:  # the tracer did not attach: the child still waits
-            os.kill(pid, signal.SIGKILL)
-            raise
-        return status, os.WIFSIGNALED(status) or "(INJECTED)" in log.read_text()
+    call = injection.partition(":")[0]
+    status, log = _watched(server, ("-e", f"trace={call}", "-e", f"inject={injection}"), target, *arguments)
+    return status, os.WIFSIGNALED(status) or "(INJECTED)" in log
+
+
+def points_of(server: ForkServer, calls: tuple[str, ...], target: str, *arguments: object) -> list[tuple[str, int]]:
+    """Every system call of ``calls`` that ``target`` makes, in order, as (name, which of that name)."""
+    # "?": a system call that this processor's kernel does not know is no error.
+    status, log = _watched(server, ("-e", "trace=" + ",".join(f"?{call}" for call in calls)), target, *arguments)
+    assert status == 0, f"{target} fails by itself"
+    counts: dict[str, int] = {}
+    points: list[tuple[str, int]] = []
+    for line in log.splitlines():
+        if found := _CALL.match(line):
+            counts[found[1]] = counts.get(found[1], 0) + 1
+            points.append((found[1], counts[found[1]]))
+    return points
+
+
+def spread(points: list[tuple[str, int]], most: int) -> list[tuple[str, int]]:
+    """About ``most`` of ``points``: the first and last of each system call, and others evenly between."""
+    ends = {point for name in dict(points) for point in (_of(points, name)[0], _of(points, name)[-1])}
+    stride = max(1, len(points) // max(1, most - len(ends)))
+    return [point for at, point in enumerate(points) if point in ends or at % stride == 0]
+
+
+def _of(points: list[tuple[str, int]], name: str) -> list[tuple[str, int]]:
+    return [point for point in points if point[0] == name]
 
 
 def crash_everywhere(
@@ -91,26 +112,30 @@ def crash_everywhere(
     target: str,
     *,
     calls: tuple[str, ...] = CALLS,
+    most: int = 0,
 ) -> int:
-    """Run ``target`` with ``failure`` at the first, second, third ... of each of ``calls``; how many points there were.
+    """Run ``target`` with ``failure`` at each of its system calls; how many were hit.
 
     Args:
         server: where the children come from.
         failure: `KILL`, `FULL` or `BROKEN`.
         prepare: puts the old state there and gives the arguments; before every point.
-        check: looks at what is left, given the wait status; after every point.
-        target: ``MODULE:FUNCTION`` that saves.
+        check: looks at what is left, given the wait status; after every point. An `AssertionError` is raised again
+            with the point it belongs to.
+        target: ``MODULE:FUNCTION`` that saves; of a generator function, what comes after its ``yield``.
         calls: system calls.
+        most: 0 for every point; else about so many, see `spread`.
     """
-    points = 0
-    for call in calls:
-        for count in range(1, _LONGEST + 1):
-            status, hit = crash(server, f"{call}:{failure}:when={count}", target, *prepare())
+    points = points_of(server, calls, target, *prepare())
+    hits = 0
+    for call, count in spread(points, most) if most else points:
+        status, hit = crash(server, f"{call}:{failure}:when={count}", target, *prepare())
+        try:
             check(status)
-            if not hit:
-                break
-            points += 1
-    return points
+        except AssertionError as error:
+            raise AssertionError(f"after {failure} at {call} number {count}: {error}") from error
+        hits += hit
+    return hits
 
 
 def need_strace(server: ForkServer) -> None:
@@ -126,11 +151,25 @@ def need_strace(server: ForkServer) -> None:
         pytest.skip("strace may not attach to processes here")
 
 
+def _watched(server: ForkServer, options: tuple[str, ...], target: str, *arguments: object) -> tuple[int, str]:
+    """Run a call below strace; its wait status and what strace wrote."""
+    pid = server.start(target, *arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        try:
+            with _traced(pid, options, log):
+                os.kill(pid, signal.SIGUSR1)
+                status = server.ended()
+        except AssertionError:  # the tracer did not attach: the child still waits
+            os.kill(pid, signal.SIGKILL)
+            raise
+        return status, log.read_text()
+
+
 @contextmanager
-def _traced(pid: int, injection: str, log: Path) -> Iterator[None]:
-    call = injection.partition(":")[0]
+def _traced(pid: int, options: tuple[str, ...], log: Path) -> Iterator[None]:
     tracer = subprocess.Popen(
-        ["strace", "-f", "-p", str(pid), "-o", log, "-e", f"trace={call}", "-e", f"inject={injection}"],
+        ["strace", "-f", "-p", str(pid), "-o", log, *options],
         stderr=subprocess.PIPE,
         text=True,
     )

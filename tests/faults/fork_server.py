@@ -2,11 +2,12 @@
 
 Lines on stdin: ``import MODULE`` (its ``warm()`` is called, if it has one), or ``call MODULE:FUNCTION
 JSON-ARGUMENTS``. For a call it answers the child's process id, then, when the child is over, its wait status. A child
-waits for SIGUSR1, so that a tracer can attach before it
-does anything. It exits with 0, with 3 for a `StudioError`, with 4 for anything else.
+waits for SIGUSR1, so that a tracer can attach before it does anything; a generator function first runs to its
+``yield``. It exits with 0, with 3 for a `StudioError`, with 4 for anything else.
 """
 
 import importlib
+import inspect
 import json
 import os
 import signal
@@ -17,10 +18,17 @@ from studio.core.errors import StudioError
 
 
 def child(target: str, arguments: list) -> None:
-    signal.sigwait([signal.SIGUSR1])
     module, _, name = target.partition(":")
     try:
-        getattr(importlib.import_module(module), name)(*arguments)
+        work = getattr(importlib.import_module(module), name)
+        run = work(*arguments) if inspect.isgeneratorfunction(work) else None
+        if run is not None:
+            next(run)
+        signal.sigwait([signal.SIGUSR1])
+        if run is None:
+            work(*arguments)
+        else:
+            next(run, None)
     except StudioError:
         os._exit(3)
     except BaseException:
