@@ -4,7 +4,7 @@ import copy
 import hashlib
 import importlib.metadata
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,7 +127,7 @@ def _graph_checks(
 
 def _sample_check(job: Job, network: nn.Module, play: Play, package: Package) -> ParityCheck:
     seeds = list(range(WHOLE_SAMPLES))
-    labels = sheet_labels(len(seeds), len(job.data.facts.labels))
+    labels = sheet_labels(len(seeds), len(package.manifest.labels))
     with torch.no_grad():
         images = job.family.sample(network, job.config, seeds=seeds, labels=labels)
     return check_pictures(np.stack([to_picture(image) for image in images]), play(package, seeds, labels))
@@ -181,7 +181,7 @@ def _manifest(
         files=files,
         controls=parts.controls,
         settings=dict(parts.settings),
-        labels=facts.labels,
+        labels=facts.labels if _conditional(graphs) else (),
         size=Size(facts.width_px, facts.height_px, facts.channels),
         training=description.training or (base.training if base else None),
         metrics=metrics,
@@ -189,6 +189,11 @@ def _manifest(
         quality="good" if metrics and all(metric.beats_baseline for metric in metrics) else "experimental",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _conditional(graphs: Mapping[str, GraphSpec]) -> bool:
+    """The data may have classes that the network never sees; only an input ``y`` makes them a control."""
+    return any(tensor.name == "y" for graph in graphs.values() for tensor in graph.inputs)
 
 
 def _origin(job: Job, *, step: int, description: Description) -> Origin:
