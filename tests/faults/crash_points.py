@@ -21,6 +21,7 @@ CALLS = (
     "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "rmdir",
 )  # fmt: skip
 KILL, FULL, BROKEN = "signal=KILL", "error=ENOSPC", "error=EIO"
+STAYS_FULL = "error=ENOSPC+"
 SAID = 3
 _CALL = re.compile(r"(?:\d+ +)?(\w+)\(")
 
@@ -94,14 +95,10 @@ def points_of(server: ForkServer, calls: tuple[str, ...], target: str, *argument
 
 
 def spread(points: list[tuple[str, int]], most: int) -> list[tuple[str, int]]:
-    """About ``most`` of ``points``: the first and last of each system call, and others evenly between."""
-    ends = {point for name in dict(points) for point in (_of(points, name)[0], _of(points, name)[-1])}
+    """About ``most`` of ``points``: the last of each system call, and others evenly between."""
+    ends = {(name, max(count for other, count in points if other == name)) for name in dict(points)}
     stride = max(1, len(points) // max(1, most - len(ends)))
     return [point for at, point in enumerate(points) if point in ends or at % stride == 0]
-
-
-def _of(points: list[tuple[str, int]], name: str) -> list[tuple[str, int]]:
-    return [point for point in points if point[0] == name]
 
 
 def crash_everywhere(
@@ -118,10 +115,10 @@ def crash_everywhere(
 
     Args:
         server: where the children come from.
-        failure: `KILL`, `FULL` or `BROKEN`.
+        failure: `KILL`, `FULL`, `BROKEN`, or `STAYS_FULL`: every later call of that name fails too.
         prepare: puts the old state there and gives the arguments; before every point.
-        check: looks at what is left, given the wait status; after every point. An `AssertionError` is raised again
-            with the point it belongs to.
+        check: looks at what is left, given the wait status; after every point. What it raises becomes an
+            `AssertionError` that names the point.
         target: ``MODULE:FUNCTION`` that saves; of a generator function, what comes after its ``yield``.
         calls: system calls.
         most: 0 for every point; else about so many, see `spread`.
@@ -129,10 +126,11 @@ def crash_everywhere(
     points = points_of(server, calls, target, *prepare())
     hits = 0
     for call, count in spread(points, most) if most else points:
-        status, hit = crash(server, f"{call}:{failure}:when={count}", target, *prepare())
+        lasting = "+" if failure.endswith("+") else ""
+        status, hit = crash(server, f"{call}:{failure.rstrip('+')}:when={count}{lasting}", target, *prepare())
         try:
             check(status)
-        except AssertionError as error:
+        except Exception as error:
             raise AssertionError(f"after {failure} at {call} number {count}: {error}") from error
         hits += hit
     return hits
