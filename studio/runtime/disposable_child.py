@@ -99,7 +99,8 @@ def run_graphs(package: Package) -> dict[str, float]:
         except StudioError:
             raise
         except Exception as error:
-            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            words = str(error).splitlines() or [type(error).__name__]
+            reason = words[0].rpartition("failed:")[2].strip()[:200]  # before it stand error codes and our own path
             raise PackageError(
                 f"The graph {path.name} does not run: {reason}", "Ask for a fresh copy of the package."
             ) from error
