@@ -51,15 +51,16 @@ def export_graph(graph: GraphExport, folder: Path) -> GraphSpec:
             )
             outputs = _tuple(graph.module(*graph.inputs.values()))
         assert program is not None  # None only of the old exporter
-        program.save(path, external_data=False)
+        model: onnx.ModelProto = program.model_proto
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
         raise TrainingError(
             f"The {graph.role} graph of this network cannot be exported: {_first_line(error)}",
             "This is a fault of the model family, not of your data: a batch size taken by len(x) instead of x.shape[0]"
             " is baked in, for example.",
         ) from error
-    refuse_random(onnx.load(path), graph.role)
-    data = path.read_bytes()
+    refuse_random(model, graph.role)
+    data = model.SerializeToString(deterministic=True)
+    path.write_bytes(data)
     return GraphSpec(
         file=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
