@@ -96,11 +96,13 @@ class Studio:
         if self._closed:
             return
         self._closed = True
+        self.clock.close()
         self.settings.flush()
         self.lane.close()
         self.files.close()
         self.background.close()
         if self._furnished:
+            self.wizard.close()
             self.queue_store.close()
             self.gallery_index.close()
             self.speeds.save()
@@ -170,7 +172,9 @@ class Studio:
         from studio.state.projection import Projection
 
         shared: dict[str, Any] = {"background": self.background, "notices": self.notices}
-        self.paint_results = PaintResults(self.queue, folder=self.results_folder, **shared)
+        self.paint_results = PaintResults(
+            self.queue, folder=self.results_folder, loose=InputStore(self.paths.cache / "drag"), **shared
+        )
         self.paint = PaintState(
             library=self.library,
             queue=self.queue,

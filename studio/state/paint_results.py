@@ -44,6 +44,14 @@ class Queue(Protocol):
         ...
 
 
+class Inputs(Protocol):
+    """`studio.runtime.inputs.InputStore`."""
+
+    def put(self, pixels: Pixels) -> str:
+        """Keep a picture and return its path."""
+        ...
+
+
 class LiveLane(Protocol):
     """What Paint needs of `studio.workers.lane.Lane`."""
 
@@ -75,6 +83,9 @@ class Shown:
 class PaintResults(QObject):
     """The picture on view, the batch around it and the progress of the job that makes them.
 
+    Args:
+        queue: where jobs run. folder: where a contact sheet goes. loose: files of unsaved pictures that are dragged out.
+
     Signals:
         picture_changed(), batch_changed(), progress_changed(): see the properties.
         facts_changed(object): `RunFacts` of the last run, from the live session.
@@ -94,6 +105,7 @@ class PaintResults(QObject):
         background: Background,
         notices: Notices,
         folder: Callable[[], Path],
+        loose: Inputs,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -101,6 +113,7 @@ class PaintResults(QObject):
         self._background = background
         self._notices = notices
         self._folder = folder
+        self._loose = loose
         self.progress = Progress()
         self._picture: Shown | None = None
         self._batch: list[Shown] = []
@@ -154,6 +167,18 @@ class PaintResults(QObject):
         if frames:
             self._set_picture(Shown(frames[0], "made", path=path))
             self._set_film(frames if len(frames) > 1 else ())
+
+    def file_soon(self) -> None:
+        """Give the unsaved picture on view a file, so that it can be dragged out: `Shown.path` has it in a moment."""
+        shown = self._picture
+        if shown is None or shown.path or shown.kind != "live":
+            return
+
+        def arrive(path: str) -> None:
+            if self._picture is shown:
+                self._picture = replace(shown, path=path)
+
+        self._background.run(lambda: self._loose.put(shown.pixels), arrive, self._notices.post_error)
 
     def note_facts(self, facts: RunFacts) -> None:
         """Tell the window how the last run was done."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -11,15 +11,8 @@ from studio.core.events import Pixels
 from studio.core.manifest import Size
 from studio.state.notices import Notices
 from studio.state.paint_mask import Mask
+from studio.state.paint_results import Inputs
 from studio.workers.background import Background
-
-
-class Inputs(Protocol):
-    """`studio.runtime.inputs.InputStore`."""
-
-    def put(self, pixels: Pixels) -> str:
-        """Keep a picture and return its path."""
-        ...
 
 
 class PaintStart(QObject):

@@ -192,7 +192,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         words = self._shell.keeps_running()
-        if words and not self._told_of_training and not QGuiApplication.isSavingSession():
+        app = QApplication.instance()
+        leaving = isinstance(app, QApplication) and app.isSavingSession()
+        if words and not self._told_of_training and not leaving:
             self._told_of_training = True
             self._notices.post(
                 Notice(words, "Open Reverie again to see how it goes.", "info", self.tr("Close the window"), self.close)

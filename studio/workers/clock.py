@@ -8,6 +8,10 @@ from PySide6.QtCore import QObject, QTimer
 class Clock(QObject):
     """Runs callables later on the thread that owns it. Everything still waiting ends with it."""
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._closed = False
+
     def later(self, delay_ms: int, call: Callable[[], None]) -> Callable[[], None]:
         """Run ``call`` once after ``delay_ms``; the returned function takes it back."""
         timer = QTimer(self)
@@ -21,5 +25,12 @@ class Clock(QObject):
             timer.stop()
 
         timer.timeout.connect(fire)
-        timer.start(delay_ms)
+        if not self._closed:
+            timer.start(delay_ms)
         return forget
+
+    def close(self) -> None:
+        """Nothing that waits is called any more."""
+        self._closed = True
+        for timer in self.findChildren(QTimer):
+            timer.stop()

@@ -16,7 +16,7 @@ class SingleInstance(QObject):
     """Claims a library folder.
 
     Signals:
-        called(object): another start asked us to come to the front; ``tuple[Path, ...]`` of files to open, may be empty.
+        called(object): another start asked us to come forward; ``tuple[Path, ...]`` of files to open, may be empty.
     """
 
     called = Signal(object)
@@ -30,6 +30,7 @@ class SingleInstance(QObject):
         # A lock left by a killed process is recognised by its process id, not by its age.
         self._lock.setStaleLockTime(0)
         self._server: QLocalServer | None = None
+        self._sockets: list[QLocalSocket] = []
 
     def claim(self) -> bool:
         """True when this process is the only window of the folder; it then listens for later starts."""
@@ -56,9 +57,9 @@ class SingleInstance(QObject):
 
     def close(self) -> None:
         """Stop listening and free the folder."""
+        self._sockets.clear()
         if self._server is not None:
             self._server.close()
-            self._server = None
         self._lock.unlock()
 
     def _on_server_connection(self) -> None:
@@ -66,16 +67,22 @@ class SingleInstance(QObject):
         socket = server.nextPendingConnection() if server else None
         if socket is None:
             return
-        socket.readyRead.connect(lambda: self._read(socket))
-        socket.disconnected.connect(socket.deleteLater)
-        if socket.canReadLine():
-            self._read(socket)
+        # Held here, not in a closure of its own signal: that would outlive the server that owns it.
+        self._sockets.append(socket)
+        socket.readyRead.connect(self._on_sockets_moved)
+        socket.disconnected.connect(self._on_sockets_moved)
+        self._on_sockets_moved()
 
-    def _read(self, socket: QLocalSocket) -> None:
-        if not socket.canReadLine():
-            if socket.bytesAvailable() > _LIMIT_BYTES:
+    def _on_sockets_moved(self) -> None:
+        for socket in tuple(self._sockets):
+            if socket.canReadLine():
+                self._answer(socket)
+            elif socket.bytesAvailable() > _LIMIT_BYTES:
                 socket.abort()
-            return
+            if socket.state() == QLocalSocket.LocalSocketState.UnconnectedState and socket in self._sockets:
+                self._sockets.remove(socket)
+
+    def _answer(self, socket: QLocalSocket) -> None:
         try:
             names = msgspec.json.decode(bytes(socket.readLine().data()), type=list[str])
         except msgspec.MsgspecError:

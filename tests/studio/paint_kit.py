@@ -190,7 +190,10 @@ def make_kit(tmp_path: Path, kinds: tuple[str, ...] = ("diffusion", "map", "late
     settings = SettingsState(SettingsStore(tmp_path / "settings.json"), background=background, notices=notices)
     state = PaintState(
         library=library, queue=queue, lane=lane, notices=notices, settings=settings,
-        results=PaintResults(queue, background=background, notices=notices, folder=lambda: tmp_path / "results"),
+        results=PaintResults(
+            queue, background=background, notices=notices, folder=lambda: tmp_path / "results",
+            loose=InputStore(tmp_path / "drag"),
+        ),
         start=PaintStart(InputStore(tmp_path / "inputs"), background=background, notices=notices),
         memory=PaintMemory(MemoryStore(tmp_path / "models"), background=background, notices=notices),
         projection=Projection(lane, notices=notices),

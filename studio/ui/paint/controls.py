@@ -67,6 +67,7 @@ class Controls(QWidget):
         state = self._state
         state.model_changed.connect(self._show_model)
         state.values_changed.connect(self.show_values)
+        state.history_changed.connect(self._show_seed)
         state.memory.changed.connect(self._show_points)
         state.results.picture_changed.connect(self._show_points)
         self._maps.ready.connect(lambda _: self._show_map())
@@ -87,7 +88,7 @@ class Controls(QWidget):
         values = self._state.values
         self.form.set_values(values.controls)
         self.classes.set_weights(values.labels)
-        self.seed.show_values(seed=values.seed, random=values.random_seed, count=values.count)
+        self._show_seed()
         self._show_points()
 
     def _show_model(self) -> None:
@@ -120,5 +121,7 @@ class Controls(QWidget):
 
     def _on_pad_moved(self, u: float, v: float) -> None:
         self._state.set_map_place(u, 1 - v)
+
+    def _show_seed(self) -> None:
         values = self._state.values
         self.seed.show_values(seed=values.seed, random=values.random_seed, count=values.count)

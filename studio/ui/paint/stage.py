@@ -156,6 +156,7 @@ class Stage(QWidget):
         self._player.frame.connect(self.viewer.show_pixels)
         self.fold.toggled.connect(self.points.setVisible)
         self.viewer.zoom_changed.connect(lambda zoom: self.zoom.setText(f"{zoom * 100:.0f} %"))
+        self.viewer.grabbed.connect(state.results.file_soon)
         self.viewer.stroke_begun.connect(lambda: state.start.edit_mask(Mask.begin))
         self.viewer.stroke.connect(self._on_viewer_stroke)
         self.viewer.stroke_ended.connect(lambda: state.start.edit_mask(Mask.end))
