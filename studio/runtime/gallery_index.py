@@ -104,8 +104,10 @@ class GalleryIndex:
     def ids(self, query: Query) -> list[int]:
         """Every id that the query shows, newest first."""
         where, values = _where(query)
-        rows = self._read(f"SELECT id FROM entries WHERE {where} ORDER BY created_s DESC, id DESC", values)
-        return [row[0] for row in rows]
+        # One text made by SQLite instead of 50,000 rows made by Python: the window's thread is not held up meanwhile.
+        ordered = f"SELECT id FROM entries WHERE {where} ORDER BY created_s DESC, id DESC"
+        joined = self._read(f"SELECT group_concat(id) FROM ({ordered})", values)[0][0]
+        return list(map(int, joined.split(","))) if joined else []
 
     def count(self, query: Query) -> int:
         """How many the query shows."""

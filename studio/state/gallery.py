@@ -137,7 +137,7 @@ class GalleryState(QObject):
             self.newest.replace(changed)
             self.model.replace(changed)
         ids = [entry.id for entry in entries]
-        self._background.run(partial(self._index.star, ids, on=value), failed=self._on_index_failed)
+        self._background.run(partial(self._index.star, ids, on=value), self._on_starred, self._on_index_failed)
 
     def trash(self, entries: Sequence[Entry]) -> None:
         """Throw results away, with undo."""
@@ -264,6 +264,10 @@ class GalleryState(QObject):
     def _reload(self) -> None:
         self.newest.load(self._everything)
         self.model.load(self._query)
+
+    def _on_starred(self, _nothing: None) -> None:
+        if self._query.starred:  # the filter may have been set before the star was written
+            self.model.reload()
 
     def _on_trashed(self, entries: tuple[Entry, ...]) -> None:
         if self._query.trashed:

@@ -98,17 +98,13 @@ class GridView(QAbstractItemView):
     def visualRect(self, index: _Index) -> QRect:
         if not index.isValid():
             return QRect()
-        row, column = divmod(index.row(), self.columns)
-        cell = self.cell
-        left = max(0, self.viewport().width() - self.columns * cell.width()) // 2
-        return QRect(QPoint(left + column * cell.width(), row * cell.height() - self.verticalOffset()), cell)
+        return self._rect(index.row(), *self._measures())
 
     def indexAt(self, point: QPoint) -> QModelIndex:
-        cell = self.cell
-        left = max(0, self.viewport().width() - self.columns * cell.width()) // 2
-        column, row = (point.x() - left) // cell.width(), (point.y() + self.verticalOffset()) // cell.height()
-        at = row * self.columns + column
-        if not 0 <= column < self.columns or not 0 <= at < self._rows():
+        side, columns, left = self._measures()
+        column, row = (point.x() - left) // side, (point.y() + self.verticalOffset()) // side
+        at = row * columns + column
+        if not 0 <= column < columns or not 0 <= at < self._rows():
             return QModelIndex()
         return self.model().index(at, 0)
 
@@ -189,7 +185,8 @@ class GridView(QAbstractItemView):
     # -- QAbstractItemView: model -----------------------------------------------------------------------------------
 
     def dataChanged(self, topLeft: _Index, bottomRight: _Index, roles: Sequence[int] = ()) -> None:
-        super().dataChanged(topLeft, bottomRight, list(roles))
+        if topLeft == bottomRight and not roles:  # the base class would measure every row of a range
+            super().dataChanged(topLeft, bottomRight, list(roles))
         self.viewport().update()
 
     def rowsInserted(self, parent: _Index, start: int, end: int) -> None:
@@ -212,15 +209,15 @@ class GridView(QAbstractItemView):
         if self._is_stale():
             self.updateGeometries()
         painter = QPainter(self.viewport())
-        cell, columns = self.cell, self.columns
-        top = max(0, (event.rect().top() + self.verticalOffset()) // cell.height())
-        bottom = (event.rect().bottom() + self.verticalOffset()) // cell.height()
+        side, columns, left = self._measures()
+        top = max(0, (event.rect().top() + self.verticalOffset()) // side)
+        bottom = (event.rect().bottom() + self.verticalOffset()) // side
         hovered = self.indexAt(self.viewport().mapFromGlobal(self.cursor().pos())).row() if self.underMouse() else -1
         option = QStyleOptionViewItem()
         self.initViewItemOption(option)
         for row in range(top * columns, min(self._rows(), (bottom + 1) * columns)):
             index = self.model().index(row, 0)
-            option.rect = self.visualRect(index)  # pyright: ignore[reportAttributeAccessIssue]
+            option.rect = self._rect(row, side, columns, left)  # pyright: ignore[reportAttributeAccessIssue]
             option.state = self._state_of(index, hovered=row == hovered)  # pyright: ignore[reportAttributeAccessIssue]
             self.itemDelegate().paint(painter, option, index)
 
@@ -263,6 +260,16 @@ class GridView(QAbstractItemView):
             small = image.scaled(_DRAG_PICTURE_PX, _DRAG_PICTURE_PX, Qt.AspectRatioMode.KeepAspectRatio)
             drag.setPixmap(QPixmap.fromImage(small))
         drag.exec(Qt.DropAction.CopyAction)
+
+    def _measures(self) -> tuple[int, int, int]:
+        """Side of a cell, number of columns, and left edge of the first."""
+        side, width = self.cell.width(), self.viewport().width()
+        columns = max(1, width // side)
+        return side, columns, max(0, width - columns * side) // 2
+
+    def _rect(self, at: int, side: int, columns: int, left: int) -> QRect:
+        row, column = divmod(at, columns)
+        return QRect(left + column * side, row * side - self.verticalOffset(), side, side)
 
     def _state_of(self, index: QModelIndex, *, hovered: bool) -> QStyle.StateFlag:
         state = QStyle.StateFlag.State_Enabled

@@ -1,6 +1,6 @@
 """The gallery as a page: search, stars, trash, tiles of any size, and the viewer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeySequence, QShortcut
@@ -251,11 +251,11 @@ class GalleryPage(QWidget):
             self.grid.setCurrentIndex(model.index(row, 0))
             self.viewer.show_entry(entry)
 
-    def _on_model_data_changed(self, top: QModelIndex, bottom: QModelIndex) -> None:
+    def _on_model_data_changed(self, top: QModelIndex, bottom: QModelIndex, roles: Sequence[int] = ()) -> None:
         """A star may have changed on the result that is on view."""
         entry = self.viewer.entry
-        if entry is None or self.stack.currentWidget() is not self.viewer:
-            return
+        if roles or entry is None or self.stack.currentWidget() is not self.viewer:
+            return  # with roles it is only a thumbnail
         row = self._state.model.row_of(entry.id)
         if top.row() <= row <= bottom.row():
             fresh = self._state.model.entry(row)

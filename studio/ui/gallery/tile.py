@@ -1,7 +1,7 @@
 """Paints one tile: the picture on a checkerboard, a star, a mark for films, a ring for what is chosen."""
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QPixmap
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QPixmap, QPixmapCache
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from studio.core.gallery import Entry
@@ -24,9 +24,23 @@ def fitted(size: QSize, area: QRect, *, whole: bool = True) -> QRect:
     return QRect(area.x() + (area.width() - width) // 2, area.y() + (area.height() - height) // 2, width, height)
 
 
+def glyph(name: str, role: str, side_px: int) -> QPixmap:
+    """An icon as pixels, kept: drawing an SVG for each tile at each paint is what makes a grid slow."""
+    key = f"tile:{name}:{getattr(theme.colours(), role)}:{side_px}"
+    made = QPixmap()
+    if not QPixmapCache.find(key, made):
+        made = icon(name, role).pixmap(QSize(side_px, side_px))
+        QPixmapCache.insert(key, made)
+    return made
+
+
 def checkerboard() -> QBrush:
     """What shows through transparent places."""
     shades = theme.colours()
+    key = f"checker:{shades.card}:{shades.hover}:{theme.px(_CHECK_PX)}"
+    kept = QPixmap()
+    if QPixmapCache.find(key, kept):
+        return QBrush(kept)
     side = theme.px(_CHECK_PX)
     pattern = QPixmap(2 * side, 2 * side)
     pattern.fill(QColor(shades.card))
@@ -34,6 +48,7 @@ def checkerboard() -> QBrush:
     painter.fillRect(0, 0, side, side, QColor(shades.hover))
     painter.fillRect(side, side, side, side, QColor(shades.hover))
     painter.end()
+    QPixmapCache.insert(key, pattern)
     return QBrush(pattern)
 
 
@@ -69,7 +84,8 @@ class TileDelegate(QStyledItemDelegate):
 
     def _paint_picture(self, painter: QPainter, area: QRect, image: QImage) -> None:
         if image.isNull():
-            icon("warning", "muted").paint(painter, fitted(QSize(32, 32), area))
+            place = fitted(QSize(32, 32), area)
+            painter.drawPixmap(place.topLeft(), glyph("warning", "muted", place.width()))
             return
         place = fitted(image.size(), area, whole=False)
         if image.hasAlphaChannel():
@@ -100,4 +116,5 @@ class TileDelegate(QStyledItemDelegate):
         back.setAlpha(225)
         painter.setBrush(back)
         painter.drawEllipse(place.adjusted(-3, -3, 3, 3))
-        icon(name, role).paint(painter, place.adjusted(1, 1, -1, -1))
+        inner = place.adjusted(1, 1, -1, -1)
+        painter.drawPixmap(inner.topLeft(), glyph(name, role, inner.width()))
