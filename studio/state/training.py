@@ -123,7 +123,8 @@ class TrainingState(QObject):
 
     def resume(self, run: str) -> None:
         """Go on: from the pause, or from the last checkpoint."""
-        if self._supervisor.alive(run):
+        view = self._view(run)
+        if view is not None and view.status in ("paused", "pausing"):
             self._change(run, status="running")
         self._do(lambda: self._supervisor.resume(run))
 

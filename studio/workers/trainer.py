@@ -53,6 +53,7 @@ class _Child:
     known: tuple[int, float] | None = None
     stop_at_s: float = 0.0
     told_silent: bool = False
+    then: Verb | None = None
     heard_s: float = field(default_factory=time.monotonic)
 
 
@@ -136,7 +137,7 @@ class Supervisor(QObject):
 
     def train(self, run: str) -> None:
         """Train or go on; waits for its turn while another run trains."""
-        if self._busy():
+        if self._busy(besides=run):
             write_bytes(self.folder(run) / WAITING_NAME, b"")
             self.waiting.emit(run)
             return
@@ -161,7 +162,8 @@ class Supervisor(QObject):
 
     def resume(self, run: str) -> None:
         """Let a paused trainer go on, or start one from the last checkpoint."""
-        if run in self._children:
+        child = self._children.get(run)
+        if child is not None and child.verb == "train" and not child.stop_at_s:
             self._steer(run, msgspec.structs.replace(self._control(run), action="run"))
         else:
             self.train(run)
@@ -173,6 +175,7 @@ class Supervisor(QObject):
         if child is None:
             self.ended.emit(run, "")
             return
+        child.then = None
         if not child.stop_at_s:
             child.stop_at_s = time.monotonic()
         self._steer(run, msgspec.structs.replace(self._control(run), action="stop"))
@@ -210,7 +213,10 @@ class Supervisor(QObject):
         Raises:
             TrainingError: no process could be started.
         """
-        if run in self._children:
+        child = self._children.get(run)
+        if child is not None:
+            if child.verb != verb or child.stop_at_s:
+                child.then = verb  # it has said its last word, but takes a moment to end
             return
         folder = self.folder(run)
         (folder / WAITING_NAME).unlink(missing_ok=True)
@@ -244,8 +250,8 @@ class Supervisor(QObject):
                 self._controls[run] = Control()
         return self._controls[run]
 
-    def _busy(self) -> bool:
-        return any(child.verb == "train" for child in self._children.values())
+    def _busy(self, besides: str = "") -> bool:
+        return any(child.verb == "train" for run, child in self._children.items() if run != besides)
 
     def _on_timer_timeout(self) -> None:
         for run, child in list(self._children.items()):
@@ -257,6 +263,8 @@ class Supervisor(QObject):
                 del self._children[run]
                 self._looked_s = 0.0
                 self.ended.emit(run, _death(child))
+                if child.then is not None:
+                    self._begin(run, child.then)
             else:
                 self._press(run, child)
         if time.monotonic() - self._looked_s >= LOOK_AROUND_S:
@@ -272,11 +280,15 @@ class Supervisor(QObject):
         if not self._busy():
             queue = sorted((run for run in names if self._is_waiting(run)), key=self._waits_since)
             for run in queue[:1]:
-                try:
-                    self._start(run, "train")
-                except TrainingError as error:
-                    _log.warning("%s", error)
-                    self.ended.emit(run, error.message)
+                self._begin(run, "train")
+
+    def _begin(self, run: str, verb: Verb) -> None:
+        """Start where no caller could be told of an error."""
+        try:
+            self._start(run, verb)
+        except TrainingError as error:
+            _log.warning("%s", error)
+            self.ended.emit(run, error.message)
 
     def _press(self, run: str, child: _Child) -> None:
         """End what does not obey; tell of what is silent."""

@@ -1,6 +1,6 @@
 """The second and third card: what to start from and how, then the name and the rights."""
 
-from functools import partial
+from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QButtonGroup, QLineEdit, QPushButton
@@ -40,10 +40,10 @@ class BaseCard(Card):
             button.setCheckable(True)
             button.setToolTip(tip)
             button.setAccessibleDescription(tip)
-            button.clicked.connect(partial(self._on_mode_clicked, mode))
+            button.clicked.connect(self._chooser(mode))
             self._modes.addButton(button)
             self.mode_buttons[mode] = button
-        self.previews = Thumbs(56, pairs=True)
+        self.previews = Thumbs(64, pairs=True)
         self.advice = theme.label("", wrap=True)
         self.form = ParamForm()
         self.form.changed.connect(self._on_form_changed)
@@ -112,8 +112,8 @@ class BaseCard(Card):
     def _on_preset_box_activated(self, index: int) -> None:
         self._state.choose_preset(self.preset_box.itemText(index))
 
-    def _on_mode_clicked(self, mode: FitMode, _checked: bool) -> None:
-        self._state.choose_mode(mode)
+    def _chooser(self, mode: FitMode) -> Callable[[bool], None]:
+        return lambda _checked: self._state.choose_mode(mode)
 
     def _on_form_changed(self, name: str, value: Value) -> None:
         self._state.change(name, value)

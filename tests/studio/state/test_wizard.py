@@ -36,8 +36,7 @@ def test_drop_to_library(desk, qtbot, tmp_path):
     wizard.measure()
     qtbot.waitUntil(lambda: wizard.flow.measured is not None, timeout=10_000)
     run = wizard.flow.run_id
-    qtbot.waitUntil(lambda: not desk.supervisor.alive(run), timeout=10_000)
-    wizard.train()
+    wizard.train()  # while the measuring process may still be ending
     qtbot.waitUntil(lambda: desk.ready == ["my-garden"], timeout=20_000)
     assert wizard.flow.run_id == run
     assert step_of(wizard.flow) == "result"
