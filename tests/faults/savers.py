@@ -143,6 +143,16 @@ def enqueue_and_make(folder: str) -> Iterator[None]:
     store = QueueStore(Path(folder) / "queue.sqlite")
     acknowledge = acknowledging(folder)
     yield
+    _enqueue_and_make(store, folder, acknowledge)
+
+
+def open_and_enqueue_and_make(folder: str) -> Iterator[None]:
+    acknowledge = acknowledging(folder)
+    yield
+    _enqueue_and_make(QueueStore(Path(folder) / "queue.sqlite"), folder, acknowledge)
+
+
+def _enqueue_and_make(store: QueueStore, folder: str, acknowledge: Callable[[str], None]) -> None:
     acknowledge(f"enqueued {store.enqueue(LONG).id}")
     store.start(1)
     path = Path(folder) / "made.png"
@@ -151,10 +161,6 @@ def enqueue_and_make(folder: str) -> Iterator[None]:
     store.made(1, 0)
     acknowledge("made")
     store.close()
-
-
-def open_and_enqueue_and_make(folder: str) -> None:
-    list(enqueue_and_make(folder))
 
 
 def enqueue_naively(folder: str) -> Iterator[None]:
