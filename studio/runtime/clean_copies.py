@@ -4,8 +4,6 @@ import errno
 import io
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from studio.core.errors import BadInputError, StorageError
 from studio.runtime.atomic import part_path, storage_error, write_bytes
 from studio.runtime.containers import Container, Piece, body, container_of, gif_text, pieces
@@ -78,6 +76,8 @@ def _webp(data: bytes, kept: list[Piece]) -> bytes:
 
 
 def _is_rotated(data: bytes) -> bool:
+    from PIL import Image
+
     for piece in pieces(stream := io.BytesIO(data), "jpeg"):
         if piece.kind == "APP1" and (exif := body(stream, piece)).startswith(b"Exif\0\0"):
             table = Image.Exif()
@@ -91,6 +91,8 @@ def _is_rotated(data: bytes) -> bool:
 
 def _upright(data: bytes) -> bytes:
     """A photo that leans on its EXIF to stand upright is turned, or it would lie on its side without it."""
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             turned = ImageOps.exif_transpose(image)

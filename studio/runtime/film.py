@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, cast
 
 import numpy as np
-from PIL import Image
 
 from studio.core.errors import BadInputError, StorageError
 from studio.core.events import Pixels
@@ -150,6 +149,8 @@ def _gif_head(size: tuple[int, int], comment: bytes) -> bytes:
 
 def _gif_frame(pixels: Pixels, delay_ticks: int) -> bytes:
     """A graphic control and an image block with its own palette; index `_CLEAR` is transparent."""
+    from PIL import Image
+
     image = Image.fromarray(pixels[..., :3])
     clear = pixels[..., 3] < 128
     flat = image.quantize(_CLEAR, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
@@ -285,6 +286,8 @@ def read_frames(path: Path, *, most: int = 600) -> Iterator[tuple[Pixels, float]
 
 
 def _gif_frames(path: Path, most: int) -> Iterator[tuple[Pixels, float]]:
+    from PIL import Image
+
     with Image.open(path, formats=("GIF", "PNG", "WEBP")) as film:
         for index in range(min(most, getattr(film, "n_frames", 1))):
             film.seek(index)

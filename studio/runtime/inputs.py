@@ -3,8 +3,6 @@
 import io
 from pathlib import Path
 
-from PIL import Image
-
 from studio.core.events import Pixels
 from studio.runtime.atomic import storage_error, write_bytes
 from studio.runtime.recipes import pixels_hash
@@ -26,6 +24,8 @@ class InputStore:
         Raises:
             StorageError: the disk is full or the folder cannot be written.
         """
+        from PIL import Image
+
         path = self._folder / f"{pixels_hash(pixels)[:32]}.png"
         if not path.exists():
             try:

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PIL import Image
-
 from studio.core.errors import BadInputError
 from studio.runtime.containers import (
     TEXT_LIMIT_BYTES,
@@ -99,6 +97,8 @@ def _gif_comment(stream: BinaryIO, piece: Piece) -> dict[str, str]:
 
 def exif_texts(tiff: bytes) -> dict[str, str]:
     """UserComment, and graphs that ComfyUI keeps in Make and Model, of an EXIF block; empty when damaged."""
+    from PIL import Image
+
     exif = Image.Exif()
     try:
         exif.load(b"Exif\0\0" + tiff)
@@ -142,6 +142,8 @@ def decode_comment(data: bytes) -> str:
 
 def exif_with_comment(text: str) -> bytes:
     """An EXIF block for Pillow's ``exif=`` that holds ``text`` as UserComment."""
+    from PIL import Image
+
     exif = Image.Exif()
     exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = encode_comment(text)
     return exif.tobytes()

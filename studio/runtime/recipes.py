@@ -9,10 +9,9 @@ import io
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
-from PIL import Image, PngImagePlugin
 
 from studio.core.errors import BadInputError
 from studio.core.events import Pixels, RunFacts
@@ -20,6 +19,9 @@ from studio.core.recipe import RECIPE_VERSION, Recipe, Restored
 from studio.core.requests import ImageRequest, Request
 from studio.runtime.foreign_recipes import read_foreign
 from studio.runtime.metadata import COMMENT, exif_with_comment, read_texts
+
+if TYPE_CHECKING:  # Pillow is loaded when the first picture is written: the first window does not need it
+    from PIL import Image, PngImagePlugin
 
 PictureFormat = Literal["png", "jpeg", "webp"]
 SUFFIXES: dict[PictureFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
@@ -104,6 +106,8 @@ def picture_bytes(pixels: Pixels, file_format: PictureFormat, recipe: Recipe | N
     Raises:
         BadInputError: the recipe is too long for this format.
     """
+    from PIL import Image
+
     height, width = pixels.shape[:2]
     image = Image.fromarray(pixels)
     if pixels[..., 3].min(initial=255) == 255:
@@ -186,7 +190,9 @@ def _own_field(text: str) -> str:
     return str(value)
 
 
-def _png_texts(recipe: Recipe | None, size_px: tuple[int, int]) -> PngImagePlugin.PngInfo:
+def _png_texts(recipe: Recipe | None, size_px: tuple[int, int]) -> "PngImagePlugin.PngInfo":
+    from PIL import PngImagePlugin
+
     info = PngImagePlugin.PngInfo()
     if recipe is not None:
         # add_text writes tEXt when the text is Latin-1, else iTXt.
@@ -206,7 +212,9 @@ def _exif(recipe: Recipe, size_px: tuple[int, int]) -> bytes:
     return data
 
 
-def _on_paper(image: Image.Image) -> Image.Image:
+def _on_paper(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
     if image.mode == "RGB":
         return image
     paper = Image.new("RGBA", image.size, (*_PAPER, 255))

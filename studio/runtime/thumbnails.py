@@ -6,14 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from studio.core.errors import BadInputError, StorageError
 from studio.core.events import Pixels
 from studio.core.gallery import Entry
 from studio.runtime.atomic import write_bytes
 from studio.runtime.film import read_frames
-from studio.runtime.pictures import read_picture
 
 SIDE_PX = 256
 """Longer side of a kept thumbnail; smaller pictures are used as they are."""
@@ -35,6 +33,8 @@ class Thumbnails:
         Raises:
             BadInputError: the file is gone or damaged.
         """
+        from studio.runtime.pictures import read_picture  # brings Pillow, which the first window does not need
+
         path = Path(entry.path)
         small = 0 < max(entry.width_px, entry.height_px) <= SIDE_PX
         if entry.kind == "picture" and small:
@@ -57,6 +57,8 @@ class Thumbnails:
         return f"{digest[:2]}/{digest[2:]}.png"
 
     def _keep(self, kept: Path, pixels: Pixels) -> None:
+        from PIL import Image
+
         out = io.BytesIO()
         Image.fromarray(pixels).save(out, "PNG", compress_level=3)
         with suppress(OSError, StorageError):  # without a cache the gallery is only slower
@@ -65,6 +67,8 @@ class Thumbnails:
 
 
 def _whole(entry: Entry, path: Path) -> Pixels:
+    from studio.runtime.pictures import read_picture
+
     if entry.kind != "film":
         return read_picture(path)
     for pixels, _ in read_frames(path, most=1):
@@ -73,6 +77,8 @@ def _whole(entry: Entry, path: Path) -> Pixels:
 
 
 def _shrunk(pixels: Pixels) -> Pixels:
+    from PIL import Image
+
     if max(pixels.shape[:2]) <= SIDE_PX:
         return pixels
     image = Image.fromarray(pixels)
