@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from models.core.average import Average
-from models.core.base import relative_change
+from models.core.base_package import relative_change
 from models.core.checkpoint import TrainState, read_checkpoint, restore, save_checkpoint
 from models.core.data import augmented, draw_indices
 from models.core.events import Emitter

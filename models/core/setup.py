@@ -8,7 +8,7 @@ import msgspec
 import torch
 from torch import nn
 
-from models.core.base import Base, load_weights, open_base
+from models.core.base_package import Base, load_weights, open_base
 from models.core.data import MemoryDataset, load_dataset
 from models.core.family import Family
 from models.core.settings import run_settings

@@ -17,7 +17,7 @@ import click
 import torch
 from torch import Tensor, nn
 
-from models.core.base import load_weights, open_base
+from models.core.base_package import load_weights, open_base
 from models.families import family
 from studio.core.manifest import MANIFEST_NAME, decode_manifest
 from studio.core.quiet import silence

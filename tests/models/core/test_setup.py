@@ -4,7 +4,7 @@ import msgspec
 import pytest
 import torch
 
-from models.core.base import relative_change
+from models.core.base_package import relative_change
 from models.core.progress import Display, duration, told
 from models.core.settings import all_params, run_settings
 from models.core.setup import read_spec
