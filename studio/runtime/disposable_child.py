@@ -1,6 +1,6 @@
 """The disposable child: loads a foreign package and runs it once, in a process that may crash without harm.
 
-``python -m studio.runtime.disposable_child FOLDER [--sample]`` prints one `Report` as JSON on its last line.
+``python -m studio.runtime.disposable_child FOLDER [--sample] [--bundled]`` prints one `Report` as JSON on its last line.
 """
 
 import ctypes
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     network = _Network()
     network.close()
     try:
-        package = open_package(folder)
+        package = open_package(folder, bundled="--bundled" in given[1:])
         _limit(package_bytes(package.manifest))
         report = Report(True, graphs=run_graphs(package))
         if sample:

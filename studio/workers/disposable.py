@@ -54,6 +54,8 @@ def try_out(package: Package, *, sample: bool = False, timeout_s: float = 10.0) 
     command = [sys.executable, "-m", "studio.runtime.disposable_child", str(package.folder.absolute())]
     if sample:
         command.append("--sample")
+    if package.bundled:  # installers may share its files by hard links
+        command.append("--bundled")
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
     try:
         done = subprocess.run(

@@ -66,9 +66,7 @@ def outside(root, library):
     }
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("seed", range(150))
-def test_archives(folder, tmp_path, seed):
+def attempt(folder, tmp_path, seed):
     rng = random.Random(seed)
     archive = tmp_path / "x.reverie"
     entries = [(path.name, path.read_bytes()) for path in sorted(folder.iterdir())]
@@ -98,3 +96,20 @@ def test_archives(folder, tmp_path, seed):
     else:
         assert [path.name for path in library.iterdir()] == [package.manifest.id]
     assert outside(tmp_path, library) == before
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("seed", range(120))
+def test_archives(folder, tmp_path, seed):
+    attempt(folder, tmp_path, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_ten_thousand_archives(folder, tmp_path):
+    for seed in range(1000, 11_000):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        attempt(folder, place, seed)
+        shutil.rmtree(place)

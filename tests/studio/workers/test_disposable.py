@@ -123,3 +123,9 @@ def test_the_scan_refuses_before_anything_is_loaded(folder):
     report = try_out(package)
     assert not report.ok
     assert "domain" in report.message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX links")
+def test_a_starter_may_share_its_files(folder, tmp_path):
+    (tmp_path / "elsewhere.onnx").hardlink_to(folder / "decode.onnx")
+    assert try_out(open_package(folder, bundled=True)).ok
