@@ -1,4 +1,4 @@
-"""Every generative system that Reverie plans, by chapter of the book. Their state is never written here but computed."""
+"""Every system that Reverie plans, by chapter of the book. Their state is never written here but computed."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -97,7 +97,7 @@ class ParityCheck(_Part, frozen=True):
 
 
 class Origin(_Part, frozen=True):
-    """Where the weights come from. ``parent`` and ``parent_sha256`` name the base package of a fine-tune (or are empty)."""
+    """Where the weights come from. ``parent``, ``parent_sha256``: the base package of a fine-tune (or empty)."""
 
     dataset: str
     dataset_sha256: str

@@ -1,4 +1,4 @@
-"""Parameters that describe themselves: the form, the tooltip, the check and the command-line flag come from one value."""
+"""Parameters that describe themselves: form, tooltip, check and command-line flag come from one value."""
 
 from typing import Literal
 

@@ -16,7 +16,6 @@ QUIET_ENVIRONMENT = {
 }
 
 
-
 def silence() -> None:
     """Set the variables of `QUIET_ENVIRONMENT` in this process and, by inheritance, in its children."""
     os.environ.update(QUIET_ENVIRONMENT)

@@ -39,7 +39,7 @@ class ImageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
         seed: picture ``i`` of a batch uses ``seed + i``.
         count: how many pictures, at least 1.
         controls: values by `Param.name`; absent ones take the model's default.
-        labels: class weights by class name; empty means unconditional (or the model's first class where it must have one).
+        labels: class weights by class name; empty means unconditional (the first class where the model must have one).
         point: explicit place in the latent space instead of the seed's; latent-image models only.
         source: picture to start from (a file in the library's inputs folder); empty for none.
         strength: how far to leave ``source``: 0 returns it, 1 ignores it.

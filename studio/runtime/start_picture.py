@@ -1,4 +1,4 @@
-"""Any picture of the artist's, made ready as the start of a generation: read, cropped to the model's shape, scaled, kept."""
+"""Any picture of the artist's, made ready as a start: read, cropped to the model's shape, scaled, kept."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -82,7 +82,7 @@ class Lane(QObject):
         on_event: Callable[[Event], None],
         on_end: Callable[[StudioError | None], None],
     ) -> Ticket:
-        """Latest wins: a waiting request of the same ``key`` is dropped; a running one finishes, so frames keep coming."""
+        """Latest wins: a waiting request of the same ``key`` is dropped; a running one finishes, so frames come."""
         ticket = Ticket(request, on_event, on_end, key=key)
         with self._lock:
             waiting = self._live.get(key)
