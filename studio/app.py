@@ -103,6 +103,7 @@ class Studio:
         self.background.close()
         if self._furnished:
             self.wizard.close()
+            self.supervisor.close()
             self.queue_store.close()
             self.gallery_index.close()
             self.speeds.save()

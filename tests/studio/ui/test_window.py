@@ -153,7 +153,7 @@ def test_busy_mark_waits_a_second(parts) -> None:
 
 
 def test_closing_says_that_training_goes_on(parts, qtbot) -> None:
-    window, notices, settings, _, _, keeps = parts
+    window, _, settings, _, _, keeps = parts
     keeps[0] = "The training of Leaves goes on after the window closes."
     assert not window.close()
     card = window.notice_bar.cards[-1]
@@ -163,14 +163,13 @@ def test_closing_says_that_training_goes_on(parts, qtbot) -> None:
     assert settings.value.window_geometry
 
 
-def test_geometry_comes_back(tmp_path, parts, qtbot) -> None:
+def test_geometry_comes_back(parts, qtbot) -> None:
     window, notices, settings, *_ = parts
-    window.resize(760, 500)
+    window.resize(window.minimumSizeHint().width() + 3, 500)
     window.close()
-    shell = Shell((Pane("a", "A", "paint", QLabel),), QLabel, lambda _ms, _call: lambda: None, lambda: "")
-    again = MainWindow(shell, notices=notices, settings=settings)
+    again = MainWindow(window._shell, notices=notices, settings=settings)
     qtbot.addWidget(again)
-    assert (again.width(), again.height()) == (760, 500)
+    assert again.size() == window.size()
 
 
 def test_theme_changes_at_once(parts, qapp) -> None:
