@@ -17,12 +17,18 @@ class Clock(QObject):
         timer = QTimer(self)
         timer.setSingleShot(True)
 
+        waiting = [timer]
+
         def fire() -> None:
+            waiting.clear()
             timer.deleteLater()
             call()
 
         def forget() -> None:
-            timer.stop()
+            if waiting:  # once fired there is no timer to stop any more
+                waiting.clear()
+                timer.stop()
+                timer.deleteLater()
 
         timer.timeout.connect(fire)
         if not self._closed:
