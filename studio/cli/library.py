@@ -33,7 +33,7 @@ def list_packages(say: Say) -> None:
                 "quality": package.manifest.quality,
                 "bundled": package.bundled,
                 "trained_on": card.trained_on,
-                "figures": card.figures,
+                "figures": [figure.words for figure in card.figures],
                 "parity": card.parity,
                 "controls": [control.name for control in package.manifest.controls],
                 "labels": package.manifest.labels,

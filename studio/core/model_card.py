@@ -10,6 +10,15 @@ _UNITS = ("bytes", "KB", "MB", "GB")
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A measured figure in words, how it was measured, and whether it beats its baseline."""
+
+    words: str
+    note: str
+    beats: bool
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a person wants to know of a model before choosing it.
 
@@ -36,7 +45,7 @@ class ModelCard:
     licence: str
     trained_on: str
     parity: str
-    figures: tuple[str, ...]
+    figures: tuple[Figure, ...]
     experimental: str
     bundled: bool
     cannot_fine_tune: str
@@ -87,7 +96,7 @@ def _trained_on(manifest: Manifest) -> str:
     if origin.licence:
         parts.append(origin.licence)
     if origin.credit:
-        parts.append(f"by {origin.credit}")
+        parts.append(origin.credit)
     words = ", ".join(parts)
     if origin.parent:
         words += f"; fine-tuned from {origin.parent}"
@@ -107,10 +116,11 @@ def _parity(manifest: Manifest) -> str:
     return f"equals the PyTorch original in all {len(checks)} checks"
 
 
-def _figure(metric: Metric) -> str:
+def _figure(metric: Metric) -> Figure:
     verdict = "better than" if metric.beats_baseline else "not better than"
-    note = f" ({metric.note})" if metric.note else ""
-    return f"{metric.name}: {metric.value:.4g}, {verdict} {metric.baseline_name} ({metric.baseline:.4g}){note}"
+    name = metric.name[:1].upper() + metric.name[1:]
+    words = f"{name}: {metric.value:.4g}, {verdict} {metric.baseline_name} ({metric.baseline:.4g})"
+    return Figure(words, metric.note, metric.beats_baseline)
 
 
 def _experimental(manifest: Manifest) -> str:

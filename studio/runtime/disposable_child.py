@@ -1,6 +1,6 @@
 """The disposable child: loads a foreign package and runs it once, in a process that may crash without harm.
 
-``python -m studio.runtime.disposable_child FOLDER [--sample] [--bundled]`` prints one `Report` as JSON on its last line.
+``python -m studio.runtime.disposable_child FOLDER [--sample] [--bundled]`` prints a `Report` as JSON on its last line.
 """
 
 import ctypes

@@ -1,8 +1,19 @@
 """The right side of the library: all that is known of one model, in plain words."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
+from studio.core.model_card import Figure
 from studio.state.library import LibraryEntry
 from studio.ui import theme
 from studio.ui.icons import icon, pixmap
@@ -84,7 +95,6 @@ class ModelDetails(QScrollArea):
         card = entry.card
         rows = (
             ("Makes", card.size),
-            ("Measured", "\n".join(card.figures) or "no figures in the package"),
             ("Exactness", card.parity[:1].upper() + card.parity[1:]),
             ("Speed here", entry.speed or "measured at the first run"),
             ("Trained on", card.trained_on),
@@ -92,6 +102,7 @@ class ModelDetails(QScrollArea):
             ("On the disk", card.disk),
             ("Id", card.id),
             ("Folder", str(entry.package.folder)),
+            ("Measured", "" if card.figures else "no figures in the package"),
         )
         for name, value in rows:
             if not value:
@@ -99,9 +110,9 @@ class ModelDetails(QScrollArea):
             words = _words()
             words.setText(value)
             words.setAccessibleName(f"{name}: {value}")
-            heading = theme.label(name, "hint")
-            heading.setAlignment(Qt.AlignmentFlag.AlignTop)
-            self._facts.addRow(heading, words)
+            self._facts.addRow(_heading(name), words)
+        if card.figures:
+            self._facts.addRow(_heading("Measured"), _figures(card.figures))
 
     def _show_badges(self, words: list[str]) -> None:
         while (item := self._badges.takeAt(0)) is not None:
@@ -145,6 +156,34 @@ class ModelDetails(QScrollArea):
         column.addStretch(1)
         page.setMaximumWidth(theme.px(_WIDTH))
         return page
+
+
+def _heading(name: str) -> QLabel:
+    heading = theme.label(name, "hint")
+    heading.setAlignment(Qt.AlignmentFlag.AlignTop)
+    return heading
+
+
+def _figures(figures: tuple[Figure, ...]) -> QWidget:
+    """One line a figure with a sign for better or not, and below it how it was measured."""
+    table = QWidget()
+    grid = QGridLayout(table)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(theme.px(6))
+    grid.setVerticalSpacing(theme.px(2))
+    grid.setColumnStretch(1, 1)
+    for number, figure in enumerate(figures):
+        sign = QLabel()
+        sign.setPixmap(pixmap("check", 14, "good") if figure.beats else pixmap("warning", 14, "warn"))
+        words = _words()
+        words.setText(figure.words)
+        grid.addWidget(sign, 2 * number, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(words, 2 * number, 1)
+        if figure.note:
+            note = _words("hint")
+            note.setText(figure.note)
+            grid.addWidget(note, 2 * number + 1, 1)
+    return table
 
 
 def _words(role: str = "") -> QLabel:

@@ -24,6 +24,7 @@ from studio.ui.library.details import ModelDetails
 from studio.ui.library.model_list import ENTRY, ModelList, ModelRows
 
 _LIST_WIDTH = 320
+_DETAILS, _EMPTY, _NOTHING_FOUND, _LOOKING = range(4)  # pages of the right side
 _FILTER = "Reverie models (*.reverie)"
 
 
@@ -139,6 +140,7 @@ class LibraryPage(QWidget):
         self._stack.addWidget(self._details)
         self._stack.addWidget(_empty(self._on_import_clicked))
         self._stack.addWidget(_nothing_found())
+        self._stack.addWidget(_message("Looking for models…", "Packages are listed, then checked."))
         body = QHBoxLayout()
         body.setSpacing(margin)
         body.addLayout(left)
@@ -186,13 +188,14 @@ class LibraryPage(QWidget):
             self._list.setCurrentIndex(self._rows.index(row))
             self._on_list_current_changed()
         else:
-            self._stack.setCurrentIndex(2 if self._library.packages else 1)
+            empty = _NOTHING_FOUND if self._library.packages else _EMPTY
+            self._stack.setCurrentIndex(empty if self._library.loaded else _LOOKING)
 
     def _on_list_current_changed(self) -> None:
         entry = self._current()
         if entry is not None:
             self._details.show_entry(entry)
-            self._stack.setCurrentIndex(0)
+            self._stack.setCurrentIndex(_DETAILS)
 
     def _current(self) -> LibraryEntry | None:
         index = self._list.currentIndex()
@@ -242,7 +245,7 @@ class LibraryPage(QWidget):
 
 def _matches(entry: LibraryEntry, words: list[str]) -> bool:
     card = entry.card
-    text = "\n".join([card.id, card.name, card.summary, card.family, card.trained_on, card.licence]).lower()
+    text = f"{card.id}\n{card.name}\n{card.summary}\n{card.family}\n{card.trained_on}\n{card.licence}".lower()
     return all(word in text for word in words)
 
 
