@@ -28,7 +28,7 @@ def prepare(source: Path | bytes | Pixels, size: Size, inputs: InputStore) -> St
         BadInputError: it is not a picture.
         StorageError: it cannot be kept.
     """
-    name = source.name if isinstance(source, Path) else "pasted picture"
+    name = source.name if isinstance(source, Path) else "this picture"
     pixels = source if isinstance(source, np.ndarray) else read_picture(source)
     fitted = fitted_picture(pixels, width_px=size.width_px, height_px=size.height_px)
     return StartPicture(inputs.put(fitted), fitted, name)

@@ -68,6 +68,7 @@ class BatchBar(QWidget):
             self.list.addItem(item)
         self._drawn = kept
         self.list.setCurrentRow(self.list.count() - 1)
+        self.list.scrollToBottom()
         self.list.blockSignals(False)
         self.count.setText(self.tr("{0} pictures").format(len(batch)))
 

@@ -40,7 +40,7 @@ class PointList(QListWidget):
         self.setMovement(QListWidget.Movement.Static)
         self.setIconSize(QSize(side, side))
         self.setSpacing(theme.SPACE // 2)
-        self.setFixedHeight(side + theme.px(52))
+        self.setFixedHeight(side + theme.px(40))
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         self.setAccessibleName(self.tr("Saved points"))

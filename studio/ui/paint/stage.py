@@ -208,7 +208,7 @@ class Stage(QWidget):
             "frame": self.tr("film"),
             "made": self.tr("saved") if shown.path else self.tr("saving…"),
         }
-        return " · ".join([*words, kinds[shown.kind]])
+        return " · ".join([kinds[shown.kind], *words])
 
     def _on_viewer_stroke(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         radius, erase = self.mask_bar.radius_px, self.mask_bar.eraser.isChecked()

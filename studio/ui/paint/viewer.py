@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QLineF, QMimeData, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QDrag,
@@ -47,6 +47,7 @@ class Viewer(QWidget):
         super().__init__()
         self._image = QImage()
         self._overlay = QImage()
+        self._edges: list[QLineF] = []
         self._zoom = 0.0  # 0 fits the window
         self._centre = QPointF(0.5, 0.5)
         self._pressed: QPoint | None = None
@@ -76,8 +77,9 @@ class Viewer(QWidget):
     def show_mask(self, canvas: Canvas | None) -> None:
         """Lay a mask over the picture; None takes it away."""
         if canvas is None:
-            self._overlay = QImage()
+            self._overlay, self._edges = QImage(), []
         else:
+            self._edges = _edges(canvas)
             tint = QColor(theme.colours().accent)
             layer = np.zeros((*canvas.shape, 4), np.uint8)
             layer[..., :3] = (tint.red(), tint.green(), tint.blue())
@@ -131,6 +133,7 @@ class Viewer(QWidget):
             painter.drawImage(target, self._image)
             if not self._overlay.isNull():
                 painter.drawImage(target, self._overlay)
+                self._paint_edges(painter, target)
         if self._brush_px and self._pointer is not None:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(QColor(shades.text), 1.5))
@@ -208,6 +211,18 @@ class Viewer(QWidget):
         self._pointer = None
         self.update()
 
+    def _paint_edges(self, painter: QPainter, target: QRectF) -> None:
+        """The border of the mask, black and white, so that it is seen on any colour."""
+        painter.save()
+        painter.translate(target.topLeft())
+        painter.scale(self.zoom, self.zoom)
+        for colour, width in (("#000000", 3.0), ("#ffffff", 1.0)):
+            pen = QPen(QColor(colour), width)
+            pen.setCosmetic(True)
+            painter.setPen(pen)
+            painter.drawLines(self._edges)
+        painter.restore()
+
     def _drag_out(self) -> None:
         mime = self._make_mime()
         if mime is None:
@@ -236,3 +251,12 @@ class Viewer(QWidget):
     def _at(self, place: QPointF) -> tuple[float, float]:
         target, zoom = self._target(), self.zoom
         return ((place.x() - target.left()) / zoom, (place.y() - target.top()) / zoom)
+
+
+def _edges(canvas: Canvas) -> list[QLineF]:
+    """Lines between what may change and what stays, in picture pixels."""
+    inside = np.pad(canvas > 0, 1)
+    upright = np.argwhere(inside[1:-1, 1:] != inside[1:-1, :-1])
+    level = np.argwhere(inside[1:, 1:-1] != inside[:-1, 1:-1])
+    lines = [QLineF(x, y, x, y + 1) for y, x in upright.tolist()]
+    return lines + [QLineF(x, y, x + 1, y) for y, x in level.tolist()]
