@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import onnx
-import onnxruntime  # noqa: F401 - imported once, before the children are forked
+import onnxruntime  # noqa: F401  # pyright: ignore[reportUnusedImport] - once, before children are forked
 from onnx import TensorProto
 
 from studio.core.package import Package
