@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio.core.errors import StorageError
 from studio.core.gallery import Entry
 from studio.runtime import trash as bin_
 from studio.runtime.atomic import write_bytes
 from studio.runtime.gallery_scan import Found, inspect, result_files
-from studio.runtime.gallery_schema import database_error, open_index, put_aside
+from studio.runtime.gallery_schema import DAMAGE, database_error, is_damage, open_index, put_aside
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class GalleryIndex:
 
     def _open(self) -> None:
         self._writer = open_index(self._file)
-        self._reader = open_index(self._file, check=False)
+        self._reader = open_index(self._file, check="")
         self._reader.execute("PRAGMA query_only=1")
 
     def close(self) -> None:
@@ -171,12 +172,38 @@ class GalleryIndex:
     ) -> Rebuilt:
         """Make the index agree with the files in ``folder`` and the trash.
 
+        Damage that only shows now puts the database aside and fills a new one.
+
         Args:
             folder: the results folder.
             progress: told how many of how many new files were read.
             stopped: asked now and then; what is done stays.
             everything: read files again that are known and unchanged.
         """
+        try:
+            return self._rebuilt(folder, progress, stopped, everything=everything)
+        except StorageError as error:
+            if not is_damage(error.__cause__):
+                raise
+            _log.warning("the index shows damage while it is read (%s); it is kept aside and made anew", error)
+            self.start_over()
+            return self._rebuilt(folder, progress, stopped, everything=True)
+
+    def start_over(self) -> None:
+        """Put the database aside and begin an empty one; `rebuild` then fills it."""
+        with self._write_lock, self._read_lock:
+            self.close()
+            put_aside(self._file)
+            self._open()
+
+    def _rebuilt(
+        self,
+        folder: Path,
+        progress: Callable[[int, int], None] | None,
+        stopped: Callable[[], bool],
+        *,
+        everything: bool,
+    ) -> Rebuilt:
         known = {} if everything else self._known()
         files = list(result_files(folder))
         inside = [(path, home) for path, home in bin_.contents(self._trash)]
@@ -196,13 +223,6 @@ class GalleryIndex:
                 progress(min(start + _BATCH, len(fresh)), len(fresh))
         gone = self._drop_gone({str(path) for path, _ in files} | {str(path) for path, _ in inside}, folder)
         return Rebuilt(len(files) + len(inside) - len(fresh), len(fresh) - len(unreadable), gone, tuple(unreadable))
-
-    def start_over(self) -> None:
-        """Put the database aside and begin an empty one; `rebuild` then fills it."""
-        with self._write_lock, self._read_lock:
-            self.close()
-            put_aside(self._file)
-            self._open()
 
     def _known(self) -> dict[str, tuple[int, int]]:
         return {row[0]: (row[1], row[2]) for row in self._read("SELECT path, bytes, changed_ns FROM entries", ())}
@@ -253,7 +273,7 @@ class GalleryIndex:
                 self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
                 self._writer.execute("COMMIT")
-            except sqlite3.Error as error:
+            except DAMAGE as error:
                 self._roll_back()
                 raise database_error(error, self._file) from error
             except BaseException:
@@ -269,7 +289,7 @@ class GalleryIndex:
         with self._read_lock:
             try:
                 return self._reader.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
+            except DAMAGE as error:
                 raise database_error(error, self._file) from error
 
 
