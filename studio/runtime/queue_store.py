@@ -5,6 +5,7 @@ Before a result is written its path is noted here; after a crash a noted path th
 written atomically, so what exists is whole). The last result of a job and its ``done`` are one transaction.
 """
 
+import logging
 import sqlite3
 import threading
 import time
@@ -18,7 +19,7 @@ import msgspec
 from studio.core.errors import StorageError
 from studio.core.jobs import FINAL_STATES, Job, JobState
 from studio.core.requests import Request, decode_request, encode_request
-from studio.runtime.gallery_schema import database_error, open_database
+from studio.runtime.gallery_schema import DAMAGE, database_error, open_database, put_aside
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -37,6 +38,8 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 _COLUMNS = "id, request, state, rank, made, message, created_s, finished_s"
 _KEPT_FINAL = 200
+_STATES = {"waiting", "running", *FINAL_STATES}
+_log = logging.getLogger(__name__)
 
 
 def results_of(request: Request) -> int:
@@ -58,7 +61,14 @@ class QueueStore:
     def __init__(self, file: Path, *, now: Callable[[], float] = time.time) -> None:
         self._file, self._now = file, now
         self._lock = threading.RLock()
-        self._base = open_database(file, _MIGRATIONS, synchronous="FULL")
+        self._base = open_database(file, _MIGRATIONS, synchronous="FULL", check="integrity_check")
+        try:
+            self._set_unreadable_aside()
+        except StorageError as error:  # damage that the check at opening does not see
+            _log.warning("the queue %s is kept aside: %s", file, error)
+            self._base.close()
+            put_aside(file)
+            self._base = open_database(file, _MIGRATIONS, synchronous="FULL", check="integrity_check")
 
     def close(self) -> None:
         """Close the database."""
@@ -77,7 +87,8 @@ class QueueStore:
     def jobs(self) -> tuple[Job, ...]:
         """Running, then waiting in their order, then the finished ones, newest first."""
         rows = self._read(
-            f"SELECT {_COLUMNS} FROM jobs ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'waiting' THEN 1 ELSE 2 END,"
+            f"SELECT {_COLUMNS} FROM jobs WHERE state <> 'unreadable'"
+            " ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'waiting' THEN 1 ELSE 2 END,"
             " CASE WHEN state IN ('running', 'waiting') THEN rank ELSE -finished_s END, id"
         )
         return tuple(_job(row) for row in rows)
@@ -178,6 +189,14 @@ class QueueStore:
             base.execute("DELETE FROM jobs WHERE state IN ('done', 'failed', 'cancelled')")
             base.execute("DELETE FROM planned WHERE job NOT IN (SELECT id FROM jobs)")
 
+    def _set_unreadable_aside(self) -> None:
+        """A row that is damaged or of another version must not keep the others from running; it stays in the file."""
+        with self._writing() as base:
+            for row in base.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state <> 'unreadable'").fetchall():
+                if not _is_readable(row):
+                    _log.warning("job %s of %s cannot be read and is left out", row[0], self._file)
+                    base.execute("UPDATE jobs SET state = 'unreadable' WHERE id = ?", (row[0],))
+
     def _count_planned(self, base: sqlite3.Connection, job_id: int) -> None:
         """Results that were written but not counted when the process ended."""
         rows = base.execute("SELECT number, path FROM planned WHERE job = ? ORDER BY number", (job_id,)).fetchall()
@@ -229,7 +248,7 @@ class QueueStore:
                 self._base.execute("BEGIN IMMEDIATE")
                 yield self._base
                 self._base.execute("COMMIT")
-            except sqlite3.Error as error:
+            except DAMAGE as error:
                 self._roll_back()
                 raise database_error(error, self._file) from error
             except BaseException:
@@ -245,8 +264,19 @@ class QueueStore:
         with self._lock:
             try:
                 return self._base.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
+            except DAMAGE as error:
                 raise database_error(error, self._file) from error
+
+
+def _is_readable(row: Any) -> bool:
+    kinds = (int, bytes, str, int | float, int, str, int | float, int | float)
+    if not all(isinstance(value, kind) for value, kind in zip(row, kinds, strict=True)):
+        return False
+    try:
+        decode_request(row[1])
+    except (msgspec.MsgspecError, ValueError):
+        return False
+    return row[2] in _STATES
 
 
 def _job(row: Any) -> Job:

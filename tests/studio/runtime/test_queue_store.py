@@ -135,6 +135,19 @@ def test_a_damaged_queue_starts_every_time(tmp_path, seeds):
             again.close()
 
 
+def test_an_unreadable_job_does_not_stop_the_others(tmp_path):
+    store = QueueStore(tmp_path / "queue.sqlite")
+    bad, odd, good = (store.enqueue(ImageRequest(name)) for name in ("bad", "odd", "good"))
+    store._base.execute("UPDATE jobs SET request = ?, state = 'running' WHERE id = ?", (b'{"type":"later"}', bad.id))
+    store._base.execute("UPDATE jobs SET state = 'dreaming' WHERE id = ?", (odd.id,))
+    store.close()
+    again = QueueStore(tmp_path / "queue.sqlite")
+    assert [job.id for job in again.jobs()] == [good.id]
+    assert again.recover() == ()
+    assert again.enqueue(ImageRequest("m")).id > good.id
+    again.close()
+
+
 def enqueue_much(store):
     for _ in range(500):
         store.enqueue(ImageRequest("m", controls={"prompt": "x" * 2000}))
