@@ -14,7 +14,7 @@ from typing import Literal
 from studio.core.errors import StudioError
 from studio.core.findings import Understanding
 from studio.core.manifest import Manifest, Preset, Size
-from studio.core.params import Value
+from studio.core.params import Param, Value
 
 Step = Literal["drop", "understood", "base", "fit", "train", "result"]
 STEPS: tuple[Step, ...] = ("drop", "understood", "base", "fit", "train", "result")
@@ -23,6 +23,11 @@ FIT_MODES: tuple[FitMode, ...] = ("crop", "pad", "stretch")
 
 _TRAINABLE = re.compile(r"[^a-z0-9]+")
 _ENOUGH_FACTOR = 4
+AUGMENTING = (
+    Param("flip", "bool", False, "Mirror", "Also learn from mirrored pictures; good for few pictures without writing."),
+    Param("shift_px", "int", 0, "Shift", "Also learn from pictures moved by up to this.", low=0, high=16, unit="px"),
+)
+"""Settings that every trainer of pictures knows and that stretch a small data set."""
 
 
 @dataclass(frozen=True)
@@ -181,9 +186,16 @@ def advise(found: Understanding, base: Manifest) -> tuple[Advice, ...]:
 
 
 def settings_of(flow: Flow, base: Manifest) -> dict[str, Value]:
-    """The run's settings: the preset's, the artist's changes, and mirroring where the data is small."""
+    """The run's settings: the preset's, then the artist's changes to it."""
     preset = preset_of(flow, base)
     return {**(preset.values if preset else {}), **flow.changes}
+
+
+def params_of(base: Manifest) -> tuple[Param, ...]:
+    """What can be set for a run: the base's own settings, then those that stretch a small data set."""
+    own = base.training.params if base.training else ()
+    names = {param.name for param in own}
+    return (*own, *(param for param in AUGMENTING if param.name not in names))
 
 
 def preset_of(flow: Flow, base: Manifest) -> Preset | None:
@@ -245,8 +257,8 @@ def _advice_on_count(found: Understanding, minimum: int) -> list[Advice]:
     if count < minimum * _ENOUGH_FACTOR:
         return [
             Advice(
-                f"{_count(count, 'picture')} are few. Turn on mirroring and a small shift, and expect results "
-                "close to your pictures."
+                f"{_count(count, 'picture')} are few. Turn on Mirror and a small Shift under Advanced, "
+                "and expect results close to your pictures."
             )
         ]
     return []

@@ -16,7 +16,7 @@ from studio.core.events import Pixels
 from studio.core.findings import FoundItem, Understanding
 from studio.core.manifest import Size
 from studio.core.package import Package
-from studio.core.params import Value
+from studio.core.params import Param, Value
 from studio.core.paths import Paths
 from studio.core.protocol import RunSpec
 from studio.core.runs import RunView
@@ -156,6 +156,17 @@ class WizardState(QObject):
         return steps.missing(self._flow, base.manifest if base is not None else None)
 
     @property
+    def can_start(self) -> bool:
+        """Measuring and training may begin: nothing is missing, nothing is being done, this flow has no run yet."""
+        return not (self.missing or self._busy or self._flow.training or self._flow.package_id)
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """Settings of a run of the chosen base."""
+        base = self.base
+        return steps.params_of(base.manifest) if base is not None else ()
+
+    @property
     def run(self) -> RunView | None:
         """The run of this flow."""
         return self.training.run(self._flow.run_id) if self._flow.run_id else None
@@ -257,7 +268,7 @@ class WizardState(QObject):
     def _with_run(self, go_on: Callable[[str], None]) -> None:
         """``go_on(run)`` with a run whose data is prepared and whose spec is of this flow."""
         base, found, flow = self.base, self._flow.understanding, self._flow
-        if base is None or found is None or self.missing or self._busy:
+        if base is None or found is None or not self.can_start:
             return
         if flow.run_id and self._prepared is not None and self.training.run(flow.run_id) is not None:
             self._create(flow.run_id, base, go_on)
@@ -369,7 +380,10 @@ class WizardState(QObject):
         if run != self._flow.run_id:
             return
         view = self.training.run(run)
-        if view is not None and view.measured is not None and self._flow.measured is None:
+        if view is not None and view.status == "draft" and self._flow.training:
+            self._flow = steps.ended(self._flow)  # taken out of the queue before its first step
+            self._prepared = None
+        elif view is not None and view.measured is not None and self._flow.measured is None:
             self._flow = steps.measured(self._flow, replace(view.measured, free_mb=self._free_mb))
         self.changed.emit()
 

@@ -99,10 +99,10 @@ class BaseCard(Card):
         self.preset_box.setEnabled(bool(names))
         chosen = next((preset for preset in presets if preset.name == state.flow.preset), None)
         say(self._preset_help, chosen.help if chosen is not None else "")
-        self._fold.setVisible(block is not None and bool(block.params))
+        self._fold.setVisible(bool(state.params))
         if shown != self._base_shown:
             self._base_shown = shown
-            self.form.set_params(block.params if block is not None else ())
+            self.form.set_params(state.params)
             values: dict[str, Value] = {**(chosen.values if chosen is not None else {}), **state.flow.changes}
             self.form.set_values(values)
 

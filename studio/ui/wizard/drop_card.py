@@ -107,6 +107,10 @@ class DropCard(Card):
         self.add(self.sentence, self._facts, self.thumbs, *self._folds.values())
         state.progressed.connect(self._on_state_progressed)
         self._shown: Understanding | None = None
+        for fold in self._folds.values():
+            fold.hide()
+        self.thumbs.hide()
+        self._facts.hide()
         self.refresh()
 
     def refresh(self) -> None:

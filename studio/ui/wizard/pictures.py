@@ -114,6 +114,5 @@ class Sheet(QWidget):
         side = min(self.width(), self.height())
         image = scaled_for(self._image, side)
         box = QRect(0, 0, image.width(), image.height())
-        box.moveTop((self.height() - image.height()) // 2)
         painter.fillRect(box, checkerboard(theme.colours().dark, theme.px(6)))
         painter.drawImage(box.topLeft(), image)

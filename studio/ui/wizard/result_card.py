@@ -19,7 +19,7 @@ class ResultCard(Card):
         self._state = state
         self.words = theme.label("", wrap=True)
         self.proof = theme.label("", "hint", wrap=True)
-        self.before, self.after = Sheet(180), Sheet(180)
+        self.before, self.after = Sheet(280), Sheet(280)
         sheets = QWidget()
         grid = QGridLayout(sheets)
         grid.setContentsMargins(0, 0, 0, 0)

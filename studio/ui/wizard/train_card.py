@@ -35,7 +35,7 @@ class FitCard(Card):
         state = self._state
         run = state.run
         measuring = run is not None and run.status == "measuring"
-        self.measure_button.setEnabled(not state.missing and not state.busy and not measuring and not _trains(run))
+        self.measure_button.setEnabled(state.can_start and not measuring)
         result = state.flow.measured
         if run is not None and run.status == "failed" and not run.trained:
             say(self.verdict, f"{run.message} {run.hint}".strip(), level="error")
@@ -88,8 +88,7 @@ class TrainCard(Card):
         active = run is not None and (state.flow.training or run.trained or run.status == "waiting")
         self._live.setVisible(active)
         self.train_button.setVisible(not active)
-        ready = not state.missing and not state.busy
-        self.train_button.setEnabled(ready and (run is None or run.status != "measuring"))
+        self.train_button.setEnabled(state.can_start and (run is None or run.status != "measuring"))
         say(self.missing, "" if active else "\n".join(state.missing))
         if not active or run is None:
             return
@@ -134,7 +133,7 @@ class SampleBox(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sheet = Sheet(220)
+        self.sheet = Sheet(280)
         self.scrubber = QSlider(Qt.Orientation.Horizontal)
         self.scrubber.setAccessibleName(self.tr("Samples over time"))
         self._words = theme.label("", "hint")
@@ -175,10 +174,6 @@ class SampleBox(QWidget):
 
 
 _LEVELS = {"failed": "error", "crashed": "error", "paused": "warning"}
-
-
-def _trains(run: RunView | None) -> bool:
-    return run is not None and run.trained and run.live
 
 
 def _facts(run: RunView) -> str:

@@ -96,7 +96,7 @@ def advice(understanding, manifest) -> str:
 
 
 def test_advice():
-    assert "mirroring" in advice(found(30), base())
+    assert "Mirror" in advice(found(30), base())
     assert advice(found(500, alpha_share=1.0), base()) == ""
     assert "enlarged" in advice(found(500, size=(20, 20), alpha_share=1.0), base())
     assert "have none" in advice(found(500), base())
@@ -112,6 +112,10 @@ def test_advice_on_classes():
     assert "No folder is named like a class" in advice(found(500, ("cat",), alpha_share=1.0), tiles)
     assert "cat: not among" in advice(found(500, ("wall", "cat"), alpha_share=1.0), tiles)
     assert advice(found(500, ("wall", "floor"), alpha_share=1.0), tiles) == ""
+
+
+def test_settings_that_can_be_made():
+    assert [param.name for param in steps.params_of(base())] == ["steps", "flip", "shift_px"]
 
 
 def test_settings_are_the_preset_and_the_changes():

@@ -190,6 +190,24 @@ def test_export_now_gives_a_model_and_the_final_one_takes_its_place(desk, qtbot,
     assert sorted(path.name for path in desk.paths.packages.iterdir()) == ["in", "tiny-latent"]
 
 
+def test_a_run_in_the_queue_can_be_taken_out_and_started_again(desk, qtbot, tmp_path):
+    wizard, training = desk.wizard, desk.wizard.training
+    dropped(desk, qtbot, draw(tmp_path / "in"), "Slow")
+    wizard.train()
+    qtbot.waitUntil(lambda: wizard.run is not None and wizard.run.step > 2, timeout=20_000)
+    first = wizard.flow.run_id
+    wizard.again()
+    dropped(desk, qtbot, draw(tmp_path / "more"))
+    wizard.train()
+    qtbot.waitUntil(lambda: wizard.run is not None and wizard.run.status == "waiting", timeout=10_000)
+    assert not wizard.can_start
+    training.stop(wizard.flow.run_id)
+    assert wizard.can_start
+    wizard.train()
+    training.stop(first)
+    qtbot.waitUntil(lambda: desk.ready == ["more"], timeout=20_000)
+
+
 def test_base_can_be_asked_for_before_the_library_is_read(qtbot, tmp_path):
     desk = Desk(tmp_path / "home")
     desk.wizard.start_with([], "tiny-latent")
