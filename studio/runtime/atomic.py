@@ -55,7 +55,9 @@ def publish_folder(staging: Path, target: Path) -> None:
     Raises:
         StorageError: the disk is full, read-only or gone. ``target`` is as before; ``staging`` may remain.
     """
-    with _told(target, _bytes_in(staging)):
+    with _told(target, 0):
+        size = _bytes_in(staging)
+    with _told(target, size):
         _sync_tree(staging)
         if not target.exists():
             staging.rename(target)
