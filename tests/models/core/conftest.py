@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.models.core.tiny_family import make_data
 from tests.faults.crash_points import ForkServer
+from tests.models.core.tiny_family import make_data
 
 
 @pytest.fixture(autouse=True)

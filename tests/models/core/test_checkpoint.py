@@ -22,8 +22,8 @@ from models.core.checkpoint import (
 )
 from studio.core.errors import TrainingError
 from studio.runtime.atomic import PART
-from tests.models.core.checkpoint_savers import save_step, state_of
 from tests.faults.crash_points import BROKEN, FULL, KILL, SAID, ForkServer, crash_everywhere, need_strace
+from tests.models.core.checkpoint_savers import save_step, state_of
 
 SAVERS = "tests.models.core.checkpoint_savers"
 FEW_CALLS = ("write", "fsync", "rename")

@@ -21,8 +21,8 @@ from studio.core.dataset import ITEMS_NAME
 from studio.core.errors import StorageError, TrainingError
 from studio.core.protocol import CHECKPOINTS, CONTROL_NAME, EVENTS_NAME, Control, TrainingEvent, read_events
 from studio.runtime.atomic import write_bytes
-from tests.models.core.tiny_family import Network, Tiny, make_data, make_run, train_in_child, trainer_of, weights_of
 from tests.faults.crash_points import ForkServer
+from tests.models.core.tiny_family import Network, Tiny, make_data, make_run, train_in_child, trainer_of, weights_of
 
 CHILD = "tests.models.core.tiny_family:train_in_child"
 
