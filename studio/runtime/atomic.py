@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -76,16 +77,18 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, *, older_s: float = 0.0) -> None:
     """Remove temporary files of killed writers in ``folder`` and bring back folders that they had put aside.
 
-    Only call it where no other process writes.
+    Where another process may be writing, leave alone what was changed less than ``older_s`` seconds ago.
     """
     try:
         entries = sorted(folder.iterdir())
     except OSError:  # not there, or the drive fails: the next sweep may succeed
         return
     for entry in entries:
+        if older_s and not _is_older(entry, older_s):
+            continue
         if entry.name.startswith(ASIDE):
             target = folder / entry.name[len(ASIDE) :]
             if target.exists():
@@ -99,6 +102,13 @@ def sweep(folder: Path) -> None:
             else:
                 with suppress(OSError):
                     entry.unlink()
+
+
+def _is_older(entry: Path, seconds: float) -> bool:
+    try:
+        return entry.lstat().st_mtime < time.time() - seconds
+    except OSError:  # its writer was quicker
+        return False
 
 
 def sync_folder(folder: Path) -> None:
