@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from studio.core.gallery import Entry
     from studio.core.recipe import Restored
     from studio.runtime.engine import Engine
+    from studio.state.wizard import WizardState
+    from studio.workers.trainer import Supervisor
 
 _log = logging.getLogger(__name__)
+SWITCH_S = 0.0005
+"""How long a thread keeps Python's lock while another wants it."""
 
 
 class Studio:
@@ -57,6 +61,7 @@ class Studio:
         look = self.settings.value
         theme.apply(app, look.theme, look.scale, reduced_motion=look.reduced_motion)
         self._engine: Engine | None = None
+        self._training: tuple[WizardState, Supervisor] | None = None
         self._device = (look.device, look.threads)
         self._folders = (look.results_folder, look.model_folders)
         self.window = MainWindow(self._shell(), notices=self.notices, settings=self.settings)
@@ -72,14 +77,14 @@ class Studio:
         self._open_library()
         self._open_results()
         self._open_paint()
-        self._open_training()
         self._connect()
         self.window.open_pane(0)
         self.settings.tell_problem()
         self.library.refresh()
         self.gallery.start()
         self.queue.resume()
-        self.wizard.attach()
+        # What trains is heavy to import and seldom the first thing wanted: off the main thread, then taken up here.
+        self.background.run(_import_training, lambda _: self.wizard.attach())
 
     def open_files(self, files: Sequence[Path]) -> None:
         """Do what a dropped file would most likely mean: import a model, restore a recipe, train on a folder."""
@@ -102,8 +107,8 @@ class Studio:
         self.files.close()
         self.background.close()
         if self._furnished:
-            self.wizard.close()
-            self.supervisor.close()
+            for part in self._training or ():
+                part.close()
             self.queue_store.close()
             self.gallery_index.close()
             self.speeds.save()
@@ -190,12 +195,19 @@ class Studio:
 
         self.maps = MapMaker(self.paths.cache / "maps", lane=self.lane, background=self.background)
 
-    def _open_training(self) -> None:
-        from studio.state.wizard import WizardState
-        from studio.workers.trainer import Supervisor
+    @property
+    def wizard(self) -> "WizardState":
+        """The training runs and the wizard, opened when first asked for."""
+        if self._training is None:
+            from studio.state.wizard import WizardState
+            from studio.workers.trainer import Supervisor
 
-        self.supervisor = Supervisor(self.paths.runs)
-        self.wizard = WizardState(self.paths, self.library, self.background, self.notices, self.supervisor)
+            supervisor = Supervisor(self.paths.runs)
+            wizard = WizardState(self.paths, self.library, self.background, self.notices, supervisor)
+            wizard.package_ready.connect(self._on_wizard_package)
+            wizard.open_requested.connect(self._open_model)
+            self._training = (wizard, supervisor)
+        return self._training[0]
 
     def _connect(self) -> None:
         window = self.window
@@ -209,8 +221,6 @@ class Studio:
         self.gallery.source_requested.connect(self._on_gallery_source)
         self.gallery.show_requested.connect(self._on_gallery_show)
         self.gallery.open_requested.connect(lambda entry: window.show_pane("gallery").open_entry(entry))
-        self.wizard.package_ready.connect(self._on_wizard_package)
-        self.wizard.open_requested.connect(self._open_model)
         self.settings.changed.connect(self._on_settings_changed)
         window.dropped.connect(self._on_window_dropped)
         self._on_queue_changed()
@@ -313,9 +323,9 @@ class Studio:
 
     def _keeps_running(self) -> str:
         """A sentence on the training that goes on after the window closes, or empty."""
-        if not self._furnished:
+        if self._training is None:
             return ""
-        names = [view.spec.name for view in self.wizard.training.runs if view.status in ("running", "measuring")]
+        names = [view.spec.package_name for view in self._training[0].training.runs if view.live]
         return f"The training of {names[0]} goes on after the window closes." if names else ""
 
     def _free_memory(self) -> None:
@@ -394,6 +404,11 @@ class Studio:
             self.gallery.start()
 
 
+def _import_training() -> None:
+    import studio.state.wizard
+    import studio.workers.trainer  # noqa: F401
+
+
 def _installed_devices() -> tuple[tuple[str, str], ...]:
     from studio.runtime.devices import Devices
 
@@ -412,6 +427,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     assert isinstance(app, QApplication)
     app.setApplicationName("Reverie")
     _keep_numbers_plain()
+    # Python hands its lock over every 5 ms by default: too long for a frame while the lane computes.
+    sys.setswitchinterval(SWITCH_S)
     from studio.workers.instance import SingleInstance
 
     instance = SingleInstance(paths.data)

@@ -3,8 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap
+from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap, QPixmapCache
 
 from studio.ui import theme
 
@@ -21,19 +21,13 @@ class _TintedEngine(QIconEngine):
         self._role = role
 
     def paint(self, painter: QPainter, rect: object, mode: QIcon.Mode, state: QIcon.State) -> None:
-        from PySide6.QtSvg import QSvgRenderer
-
-        renderer = QSvgRenderer(QByteArray(_tinted(self._icon_name, self._colour(mode, state))))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        renderer.render(painter, QRectF(rect))  # pyright: ignore[reportCallIssue, reportArgumentType]
+        assert isinstance(rect, QRect)
+        ratio = painter.device().devicePixelRatioF()
+        drawn = _drawn(self._icon_name, self._colour(mode, state), rect.size() * ratio)
+        painter.drawPixmap(rect, drawn)
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        made = QPixmap(size)
-        made.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(made)
-        self.paint(painter, made.rect(), mode, state)
-        painter.end()
-        return made
+        return _drawn(self._icon_name, self._colour(mode, state), size)
 
     def clone(self) -> QIconEngine:
         return _TintedEngine(self._icon_name, self._role)
@@ -61,6 +55,24 @@ def pixmap(name: str, size_px: int, role: str = "muted") -> QPixmap:
     """The icon as a picture of ``size_px`` at scale 1, for labels."""
     side = theme.px(size_px)
     return icon(name, role).pixmap(QSize(side, side))
+
+
+def _drawn(name: str, colour: str, size: QSize) -> QPixmap:
+    """The icon in a colour and size; Qt's own cache keeps it, which ends with the application."""
+    key = f"reverie/{name}/{colour}/{size.width()}x{size.height()}"
+    pixmap = QPixmap()
+    if QPixmapCache.find(key, pixmap):
+        return pixmap
+    from PySide6.QtSvg import QSvgRenderer
+
+    pixmap = QPixmap(size)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    QSvgRenderer(QByteArray(_tinted(name, colour))).render(painter, QRectF(pixmap.rect()))
+    painter.end()
+    QPixmapCache.insert(key, pixmap)
+    return pixmap
 
 
 @cache

@@ -12,7 +12,9 @@ def to_image(pixels: Pixels) -> QImage:
     whole = np.ascontiguousarray(pixels)
     height, width = whole.shape[:2]
     image = QImage(whole.data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
-    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+    # Without transparency nothing has to be painted behind it.
+    opaque = bool((whole[..., 3] == 255).all())
+    return image.convertToFormat(QImage.Format.Format_RGB32 if opaque else QImage.Format.Format_ARGB32_Premultiplied)
 
 
 def to_pixels(image: QImage) -> Pixels:

@@ -1,7 +1,7 @@
 """The latent pad: a map of everything a model can make; drag across it and the picture follows."""
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio.ui import theme
@@ -27,6 +27,7 @@ class LatentPad(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._map = QImage()
+        self._scaled = QPixmap()
         self._place: Place | None = None
         self._points: tuple[Place, ...] = ()
         self._loop = False
@@ -41,6 +42,7 @@ class LatentPad(QWidget):
     def set_map(self, image: QImage | None) -> None:
         """The picture behind the marker."""
         self._map = image or QImage()
+        self._scaled = QPixmap()
         self.update()
 
     def set_place(self, place: Place | None) -> None:
@@ -75,8 +77,7 @@ class LatentPad(QWidget):
         if self._map.isNull():
             self._paint_grid(painter, area)
         else:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(area, self._map)
+            painter.drawPixmap(area.toRect(), self._scaled_map(area))
         self._paint_points(painter, area)
         if self._place is not None:
             at = self._on_screen(self._place, area)
@@ -119,6 +120,14 @@ class LatentPad(QWidget):
             return
         u, v = self._place or (0.5, 0.5)
         self._move_to(u + move[0], v + move[1])
+
+    def _scaled_map(self, area: QRectF) -> QPixmap:
+        """The map at the size of the pad, scaled once: it is painted for every picture of a drag."""
+        size = (area.size() * self.devicePixelRatioF()).toSize()
+        if self._scaled.size() != size:
+            mode = Qt.TransformationMode.SmoothTransformation
+            self._scaled = QPixmap.fromImage(self._map.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, mode))
+        return self._scaled
 
     def _paint_grid(self, painter: QPainter, area: QRectF) -> None:
         painter.setPen(QPen(QColor(theme.colours().line), 1))

@@ -48,6 +48,8 @@ class Viewer(QWidget):
         self._image = QImage()
         self._overlay = QImage()
         self._edges: list[QLineF] = []
+        self._checkers_key: tuple[QSize, bool] | None = None
+        self._checkers_pixmap = QPixmap()
         self._zoom = 0.0  # 0 fits the window
         self._centre = QPointF(0.5, 0.5)
         self._pressed: QPoint | None = None
@@ -126,8 +128,7 @@ class Viewer(QWidget):
         if not self._image.isNull():
             target = self._target()
             if self._image.hasAlphaChannel():
-                painter.setBrushOrigin(target.topLeft())
-                painter.fillRect(target, checkerboard(shades.dark, max(4, theme.px(8))))
+                painter.drawPixmap(target.toRect(), self._checkers(target.toRect().size()))
             # Whole pixels are shown as such; only a shrunken picture is smoothed.
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.zoom < 1)
             painter.drawImage(target, self._image)
@@ -210,6 +211,18 @@ class Viewer(QWidget):
     def leaveEvent(self, event: object) -> None:
         self._pointer = None
         self.update()
+
+    def _checkers(self, size: QSize) -> QPixmap:
+        """The checkerboard for a picture of this size on screen, drawn once and not for every frame."""
+        whole = size.boundedTo(QSize(4096, 4096))
+        key = (whole, theme.colours().dark)
+        if self._checkers_key != key:
+            self._checkers_key = key
+            self._checkers_pixmap = QPixmap(whole)
+            painter = QPainter(self._checkers_pixmap)
+            painter.fillRect(self._checkers_pixmap.rect(), checkerboard(theme.colours().dark, max(4, theme.px(8))))
+            painter.end()
+        return self._checkers_pixmap
 
     def _paint_edges(self, painter: QPainter, target: QRectF) -> None:
         """The border of the mask, black and white, so that it is seen on any colour."""
