@@ -148,6 +148,10 @@ class TrainingState(QObject):
             self._discard(run)
             self.runs_changed.emit()
 
+    def alive(self, run: str) -> bool:
+        """A process works on this run, or is about to end."""
+        return self._supervisor.alive(run)
+
     def log_tail(self, run: str) -> str:
         """The end of the trainer's log, for the curious."""
         return self._supervisor.log_tail(run)

@@ -380,7 +380,7 @@ class WizardState(QObject):
         if run != self._flow.run_id:
             return
         view = self.training.run(run)
-        if view is not None and view.status == "draft" and self._flow.training:
+        if view is not None and view.status == "draft" and self._flow.training and not self.training.alive(run):
             self._flow = steps.ended(self._flow)  # taken out of the queue before its first step
             self._prepared = None
         elif view is not None and view.measured is not None and self._flow.measured is None:

@@ -262,9 +262,10 @@ class Supervisor(QObject):
                 self._tail(run)
                 del self._children[run]
                 self._looked_s = 0.0
-                self.ended.emit(run, _death(child))
                 if child.then is not None:
                     self._begin(run, child.then)
+                else:
+                    self.ended.emit(run, _death(child))
             else:
                 self._press(run, child)
         if time.monotonic() - self._looked_s >= LOOK_AROUND_S:
