@@ -16,7 +16,7 @@ from studio.core.dataset import read_items
 from studio.runtime.atomic import write_bytes
 
 JUDGE_NAME = "judge.safetensors"
-JUDGE_STEPS = 1500
+JUDGE_STEPS = 600
 SEED = 1_000_000
 """First seed of measured samples, far from those of previews and from an artist's first tries."""
 MADE = 768

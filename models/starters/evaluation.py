@@ -25,7 +25,7 @@ from studio.core.manifest import Metric
 from studio.runtime.pixels import to_picture
 
 FEW = 96
-ATTRIBUTE_STRENGTH = 3.0
+ATTRIBUTE_STRENGTH = 4.0
 _KIND_WORD = {"3-D style": "3-D", "Face": "face", "Person": "person", "Animal": "nature", "Food": "food"}
 
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import psutil
+import torch
 
 from models.core.checkpoint import checkpoints
 from models.core.events import Emitter
@@ -61,6 +62,8 @@ def measured_package(
             raise TrainingError("This starter has no checkpoint yet.", "Train it first.")
         command = f"python -m models starters {recipe.id} --evaluate"
         with trainer.finished_weights() as network:
+            with torch.no_grad():
+                system.parts(network, job.config, job.data)  # fits the prior that samples are drawn from
             bench = make_bench(job.data, Path(spec.dataset), work)
             tested = Tested(system, network, job.config, job.data, command)
             metrics = evaluate(tested, bench)

@@ -30,7 +30,7 @@ from studio.core.params import Param, Value
 from studio.runtime.priors import LatentSettings, Mixture, drawn_places
 
 LOGVAR_LIMIT = 10.0
-COMPONENTS = 32
+COMPONENTS = 128
 
 
 class Config(msgspec.Struct, frozen=True):
