@@ -26,7 +26,7 @@ from studio.runtime.pixels import to_picture
 
 FEW = 96
 ATTRIBUTE_STRENGTH = 4.0
-_KIND_WORD = {"3-D style": "3-D", "Face": "face", "Person": "person", "Animal": "nature", "Food": "food"}
+_KIND_WORD = {"3-D style": "3-D", "Face": "face", "Person": "person"}
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def reconstruction(logits: Tensor, images: Tensor, likelihood: str) -> Tensor:
         return F.binary_cross_entropy_with_logits(logits, target)
     error = torch.sigmoid(logits) - target
     # The absolute part keeps edges that the square alone would blur (Charbonnier et al. 1994).
-    return error.square().mean() + 0.1 * (error.square() + 1e-4).sqrt().mean()
+    return error.square().mean() + 0.3 * (error.square() + 1e-4).sqrt().mean()
 
 
 def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
