@@ -61,7 +61,7 @@ def _drawn(name: str, colour: str, size: QSize) -> QPixmap:
     """The icon in a colour and size; Qt's own cache keeps it, which ends with the application."""
     key = f"reverie/{name}/{colour}/{size.width()}x{size.height()}"
     pixmap = QPixmap()
-    if QPixmapCache.find(key, pixmap):
+    if size.isEmpty() or QPixmapCache.find(key, pixmap):  # a button may be asked to paint before it has room
         return pixmap
     from PySide6.QtSvg import QSvgRenderer
 

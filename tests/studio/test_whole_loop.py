@@ -88,7 +88,7 @@ def test_sixty_pictures_dropped_on_the_window_become_a_model_that_plays(qtbot, t
         qtbot.waitUntil(lambda: bool(wizard.flow.package_id) or failed(wizard.run), timeout=90_000)
         run = wizard.run
         assert run is not None
-        assert run.status == "finished", studio.supervisor.log_tail(run.id)
+        assert run.status == "finished", wizard.training.log_tail(run.id)
         assert run.step == 30
         assert run.moved is not None
         assert run.moved > 0
@@ -107,12 +107,11 @@ def test_sixty_pictures_dropped_on_the_window_become_a_model_that_plays(qtbot, t
         qtbot.mouseClick(page.result_card.open_button, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: opened(studio) == package.manifest.id, timeout=10_000)
     finally:
-        wizard_runs = [view.id for view in studio.wizard.training.runs if view.live]
-        for name in wizard_runs:
-            studio.supervisor.stop(name)
+        for view in studio.wizard.training.runs:
+            if view.live:
+                studio.wizard.training.stop(view.id)
         studio.window.close()
         studio.close()
-        studio.supervisor.close()
 
 
 def failed(run) -> bool:
