@@ -1,9 +1,9 @@
 """The only wiring: everything that lives as long as the window is made here and handed on."""
 
 import argparse
-import logging
+import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from studio.core.quiet import silence
 
 silence()  # before anything can import onnxruntime
 
-from PySide6.QtCore import QMimeData, Qt, QtMsgType, qInstallMessageHandler  # noqa: E402
+from PySide6.QtCore import QMimeData, Qt  # noqa: E402
 from PySide6.QtGui import QGuiApplication, QImage  # noqa: E402
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
@@ -21,7 +21,7 @@ from studio.core.paths import Paths, default_paths  # noqa: E402
 from studio.core.settings import Settings  # noqa: E402
 from studio.runtime.logbook import Logbook  # noqa: E402
 from studio.runtime.settings_store import SettingsStore  # noqa: E402
-from studio.state.notices import Notices  # noqa: E402
+from studio.state.notices import Notice, Notices  # noqa: E402
 from studio.state.settings import SettingsState  # noqa: E402
 from studio.ui import theme  # noqa: E402
 from studio.ui.window import MainWindow, Pane, Shell  # noqa: E402
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from studio.state.wizard import WizardState
     from studio.workers.trainer import Supervisor
 
-_log = logging.getLogger(__name__)
 SWITCH_S = 0.0005
 """How long a thread keeps Python's lock while another wants it."""
 
@@ -85,6 +84,7 @@ class Studio:
         self.queue.resume()
         # What trains is heavy to import and seldom the first thing wanted: off the main thread, then taken up here.
         self.background.run(_import_training, lambda _: self.wizard.attach())
+        self.background.run(partial(_sweep, self.paths))
 
     def open_files(self, files: Sequence[Path]) -> None:
         """Do what a dropped file would most likely mean: import a model, restore a recipe, train on a folder."""
@@ -109,8 +109,7 @@ class Studio:
         if self._furnished:
             for part in self._training or ():
                 part.close()
-            self.queue_store.close()
-            self.gallery_index.close()
+            self.databases.close()
             self.speeds.save()
 
     # -- pieces, in the order they are opened ----------------------------------------------------------------------
@@ -135,19 +134,19 @@ class Studio:
         self.previews = Previews(self.background)
 
     def _open_results(self) -> None:
-        from studio.runtime.gallery_index import GalleryIndex
-        from studio.runtime.queue_store import QueueStore
+        from studio.runtime.databases import Databases
         from studio.runtime.results import Results
         from studio.runtime.thumbnails import Thumbnails
         from studio.state.gallery import GalleryState
         from studio.state.queue import QueueState
         from studio.state.replay import Replay
 
-        self.gallery_index = GalleryIndex(self.paths.index_file, self.paths.trash)
-        self.results = Results(self.results_folder, self.gallery_index)
-        self.queue_store = QueueStore(self.paths.queue_file)
+        self.databases = Databases(self.paths)
+        if self.databases.problem is not None:
+            self.notices.post_error(self.databases.problem)
+        self.results = Results(self.results_folder, self.databases.index)
         self.queue = QueueState(
-            self.queue_store,
+            self.databases.queue,
             self.lane,
             self.results,
             self.files,
@@ -157,7 +156,7 @@ class Studio:
             save_format=lambda: self.settings.value.save_format,
         )
         self.gallery = GalleryState(
-            self.gallery_index,
+            self.databases.index,
             self.results,
             self.background,
             self.notices,
@@ -220,7 +219,7 @@ class Studio:
         self.gallery.restore_requested.connect(self._on_gallery_restore)
         self.gallery.source_requested.connect(self._on_gallery_source)
         self.gallery.show_requested.connect(self._on_gallery_show)
-        self.gallery.open_requested.connect(lambda entry: window.show_pane("gallery").open_entry(entry))
+        self.gallery.open_requested.connect(self._on_gallery_open)
         self.settings.changed.connect(self._on_settings_changed)
         window.dropped.connect(self._on_window_dropped)
         self._on_queue_changed()
@@ -277,6 +276,7 @@ class Studio:
             results_folder=self.results_folder,
             data_folder=self.paths.data,
             free_memory=self._free_memory,
+            self_test=self._check_everything,
         )
         page = SettingsPage(self.settings, actions)
 
@@ -332,6 +332,21 @@ class Studio:
         if self._engine is not None:
             self.lane.call(lambda engine: engine.unload())  # pyright: ignore[reportAttributeAccessIssue]
 
+    def _check_everything(self) -> None:
+        """Run every model in a child that refuses the network, and say how it went."""
+        from studio.workers.self_test import check
+
+        packages = self.library.packages
+        count = len(packages)
+
+        def say(wrong: tuple[str, ...]) -> None:
+            good = Notice(f"All {count} models play, and none asked for the network.", level="success")
+            bad = Notice(f"{len(wrong)} of {count} models failed the check.", " ".join(wrong), "error")
+            self.notices.post(bad if wrong else good)
+
+        self.notices.post(Notice(f"Checking {count} models; you can go on working."))
+        self.background.run(partial(check, packages), say, self.notices.post_error)
+
     def _open_model(self, package_id: str) -> None:
         self.paint.choose(package_id)
         self.window.show_pane("paint")
@@ -362,6 +377,13 @@ class Studio:
     def _on_gallery_source(self, path: str) -> None:
         self.window.show_pane("paint")
         self.paint.start.take(Path(path))
+
+    def _on_gallery_open(self, entry: "Entry") -> None:
+        from studio.ui.gallery.page import GalleryPage
+
+        page = self.window.show_pane("gallery")
+        assert isinstance(page, GalleryPage)
+        page.open_entry(entry)
 
     def _on_gallery_show(self, entry: "Entry") -> None:
         from studio.ui.picture import to_pixels
@@ -405,8 +427,14 @@ class Studio:
 
 
 def _import_training() -> None:
-    import studio.state.wizard
-    import studio.workers.trainer  # noqa: F401
+    for name in ("studio.state.wizard", "studio.workers.trainer"):
+        importlib.import_module(name)
+
+
+def _sweep(paths: Paths) -> None:
+    from studio.runtime.leftovers import sweep_leftovers
+
+    sweep_leftovers(paths)
 
 
 def _installed_devices() -> tuple[tuple[str, str], ...]:
@@ -429,6 +457,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _keep_numbers_plain()
     # Python hands its lock over every 5 ms by default: too long for a frame while the lane computes.
     sys.setswitchinterval(SWITCH_S)
+    from studio.workers import last_net
     from studio.workers.instance import SingleInstance
 
     instance = SingleInstance(paths.data)
@@ -436,9 +465,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if instance.hand_over(tuple(options.files)) else 1
     book = Logbook(paths.data / "log")
     book.open()
-    qInstallMessageHandler(_log_qt)
     studio = Studio(app, paths)
-    sys.excepthook = _log_unexpected(studio.notices)
+    last_net.spread(studio.notices.post_error, QApplication.quit)
     instance.called.connect(lambda files: (studio.window.come_forward(), studio.open_files(files)))
     studio.window.show()
     studio.clock.later(0, lambda: _begin(studio, options.files))
@@ -447,7 +475,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = app.exec()
     studio.close()
     instance.close()
-    qInstallMessageHandler(None)
+    last_net.fold()
     book.close()
     return code
 
@@ -463,28 +491,6 @@ def _keep_numbers_plain() -> None:
     import locale
 
     locale.setlocale(locale.LC_NUMERIC, "C")
-
-
-def _log_qt(kind: QtMsgType, _context: object, message: str) -> None:
-    level = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}.get(kind, logging.WARNING)
-    logging.getLogger("studio.qt").log(level, "%s", message)
-
-
-def _log_unexpected(notices: Notices) -> Callable[..., None]:
-    """The last net: an error in a slot is logged and told, and the window goes on."""
-    from studio.core.errors import StudioError
-
-    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            QApplication.quit()
-            return
-        _log.error("unexpected error", exc_info=(kind, error, trace))
-        known = error if isinstance(error, StudioError) else None
-        notices.post_error(
-            known or StudioError(f"Something unexpected went wrong: {error}.", "The log has the details.")
-        )
-
-    return hook
 
 
 if __name__ == "__main__":

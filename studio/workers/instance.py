@@ -1,6 +1,7 @@
 """One window per library: a second start hands its files to the first and leaves. Local socket only, never a port."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -33,9 +34,13 @@ class SingleInstance(QObject):
         self._sockets: list[QLocalSocket] = []
 
     def claim(self) -> bool:
-        """True when this process is the only window of the folder; it then listens for later starts."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if not self._lock.tryLock(0):
+        """True when this process is the only window of the folder; it then listens for later starts.
+
+        A folder on a full or read-only disk cannot be claimed, and is no reason not to open.
+        """
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._lock.tryLock(0) and self._lock.error() == QLockFile.LockError.LockFailedError:
             return False
         QLocalServer.removeServer(self._name)
         self._server = QLocalServer(self)
