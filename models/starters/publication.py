@@ -71,7 +71,7 @@ def measured_package(
             seeds = list(range(SEED, SEED + SHEET_ITEMS))
             sheet = system.sample(network, job.config, seeds=seeds, labels=labels)
         write_bytes(work / SHEET_NAME, sheet_png(sheet))
-        folder = publish_run(trainer, description=_description(recipe, system, metrics), play=play)
+        folder = publish_run(trainer, description=_description(recipe, system, metrics, step=trainer.step), play=play)
     finally:
         emitter.close()
     return folder, metrics
@@ -87,13 +87,14 @@ def install(package: Path, out: Path) -> Path:
     return target
 
 
-def _description(recipe: Recipe, system: Family, metrics: tuple[Metric, ...]) -> Description:
+def _description(recipe: Recipe, system: Family, metrics: tuple[Metric, ...], *, step: int) -> Description:
     defaults = {param.name: param.default for param in system.params}
-    steps, batch = 1500, int(defaults["batch"])
+    # A fine-tune starts from averaged weights: steps half as long keep what they know.
+    kept = {"batch": int(defaults["batch"]), "learning_rate": float(defaults["learning_rate"]) / 2}
     presets = (
-        Preset("Quick", "A first impression in a few minutes.", {"steps": steps // 5, "batch": batch}),
-        Preset("Normal", "Clearly your pictures.", {"steps": steps, "batch": batch}),
-        Preset("Long", "As close as this network gets.", {"steps": steps * 4, "batch": batch}),
+        Preset("Quick", "A first impression in a few minutes.", {"steps": 300, **kept}),
+        Preset("Normal", "Clearly your pictures.", {"steps": 1500, **kept}),
+        Preset("Long", "As close as this network gets.", {"steps": 6000, **kept}),
     )
     block = TrainingBlock(recipe.minimum_items, recipe.layout, presets, system.params)
     return Description(
@@ -101,7 +102,7 @@ def _description(recipe: Recipe, system: Family, metrics: tuple[Metric, ...]) ->
         dataset=recipe.dataset,
         licence=recipe.licence,
         credit=recipe.credit,
-        command=f"python -m models starters {recipe.id} --minutes {recipe.minutes:g}",
+        command=f"python -m models starters {recipe.id} --steps {step}",
         training=block,
         metrics=metrics,
     )
