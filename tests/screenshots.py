@@ -125,7 +125,7 @@ def paint_views(camera: Camera) -> None:
         stage.start_from_this()
         camera.wait(lambda: studio.paint.start.mask is not None)
         side = studio.paint.start.mask.canvas.shape[0]
-        window.pane("paint").controls.start.mask.setChecked(True)
+        window.pane("paint").controls.start.paint_mask.setChecked(True)
         stage.edit_mask(True)
         studio.paint.start.edit_mask(
             lambda mask: mask.line((side * 0.3, side * 0.3), (side * 0.7, side * 0.6), radius_px=side / 8, erase=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from PySide6.QtCore import QObject, Signal, SignalInstance
+from PySide6.QtCore import QObject, Signal
 
 from studio.core import latent_map
 from studio.core.errors import CancelledError, StudioError
@@ -43,7 +43,10 @@ LIVE_KEY = "paint"
 class Library(Protocol):
     """What Paint needs of `studio.state.library.LibraryState`."""
 
-    changed: SignalInstance
+    @property
+    def changed(self) -> Any:
+        """Another set of models."""
+        ...
 
     @property
     def packages(self) -> tuple[Package, ...]:

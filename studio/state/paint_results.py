@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from PySide6.QtCore import QObject, Signal, SignalInstance
+from PySide6.QtCore import QObject, Signal
 
 from studio.core.errors import StudioError
 from studio.core.events import Event, FrameMade, PictureMade, Pixels, Preview, RunFacts, Step
@@ -23,9 +23,20 @@ FILM_FRAMES_KEPT = 600
 class Queue(Protocol):
     """What Paint needs of `studio.state.queue.QueueState`."""
 
-    job_changed: SignalInstance
-    event: SignalInstance
-    saved: SignalInstance
+    @property
+    def job_changed(self) -> Any:
+        """A job is new or moved on."""
+        ...
+
+    @property
+    def event(self) -> Any:
+        """The running job said something."""
+        ...
+
+    @property
+    def saved(self) -> Any:
+        """A result lies on disk."""
+        ...
 
     def enqueue(self, request: Request, *, front: bool = False) -> int:
         """Add a job and return its id."""
@@ -84,7 +95,9 @@ class PaintResults(QObject):
     """The picture on view, the batch around it and the progress of the job that makes them.
 
     Args:
-        queue: where jobs run. folder: where a contact sheet goes. loose: files of unsaved pictures that are dragged out.
+        queue: where jobs run.
+        folder: where a contact sheet goes.
+        loose: files of unsaved pictures that are dragged out.
 
     Signals:
         picture_changed(), batch_changed(), progress_changed(): see the properties.

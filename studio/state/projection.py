@@ -1,7 +1,7 @@
 """Find a picture's place in the latent space of a model that can encode."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -21,7 +21,7 @@ class Encoder(Protocol):
 class EncoderLane(Protocol):
     """What projection needs of `studio.workers.lane.Lane`."""
 
-    def call(self, work: Callable[[Encoder], None]) -> None:
+    def call(self, work: Callable[[Any], None]) -> None:
         """Run ``work(engine)`` on the lane's thread."""
         ...
 

@@ -108,6 +108,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self.top)
         column.addWidget(self.stack, 1)
         self.setCentralWidget(centre)
+        self._centre = centre
         self.notice_bar = NoticeBar(notices, centre, later=shell.later)
         self.drop_zones = DropZones(centre)
         self.sheet = KeySheet(centre)
@@ -172,13 +173,13 @@ class MainWindow(QMainWindow):
             self._queue.hide()
             return
         if self._queue is None:
-            self._queue = QFrame(self.centralWidget())
+            self._queue = QFrame(self._centre)
             self._queue.setProperty("card", "true")
             column = QVBoxLayout(self._queue)
             column.setContentsMargins(theme.SPACE, theme.SPACE, theme.SPACE, theme.SPACE)
             column.addWidget(self._shell.queue_panel())
         width, height = theme.px(420), min(theme.px(480), self.height() - theme.px(120))
-        corner = self.top.mapTo(self.centralWidget(), QPoint(self.top.width(), self.top.height()))
+        corner = self.top.mapTo(self._centre, QPoint(self.top.width(), self.top.height()))
         self._queue.setGeometry(corner.x() - width - theme.px(8), corner.y() + theme.px(6), width, height)
         self._queue.show()
         self._queue.raise_()
@@ -196,9 +197,8 @@ class MainWindow(QMainWindow):
         leaving = isinstance(app, QApplication) and app.isSavingSession()
         if words and not self._told_of_training and not leaving:
             self._told_of_training = True
-            self._notices.post(
-                Notice(words, "Open Reverie again to see how it goes.", "info", self.tr("Close the window"), self.close)
-            )
+            hint, action = self.tr("Open Reverie again to see how it goes."), self.tr("Close the window")
+            self._notices.post(Notice(words, hint, "info", action, self._on_close_pressed))
             event.ignore()
             return
         geometry = bytes(self.saveGeometry().toBase64().data()).decode()
@@ -261,6 +261,9 @@ class MainWindow(QMainWindow):
         if not (saved and self.restoreGeometry(QByteArray.fromBase64(saved.encode()))):
             screen = QGuiApplication.primaryScreen().availableSize()
             self.resize(min(theme.px(SIZE_PX[0]), screen.width()), min(theme.px(SIZE_PX[1]), screen.height()))
+
+    def _on_close_pressed(self) -> None:
+        self.close()
 
     def _on_escape_pressed(self) -> None:
         if not self.sheet.isHidden():

@@ -12,7 +12,7 @@ class Clock(QObject):
         super().__init__(parent)
         self._closed = False
 
-    def later(self, delay_ms: int, call: Callable[[], None]) -> Callable[[], None]:
+    def later(self, delay_ms: int, call: Callable[[], object]) -> Callable[[], None]:
         """Run ``call`` once after ``delay_ms``; the returned function takes it back."""
         timer = QTimer(self)
         timer.setSingleShot(True)

@@ -32,30 +32,30 @@ class MaskBar(QWidget):
         group.addButton(self.brush)
         group.addButton(self.eraser)
         self.brush.setChecked(True)
-        self.size = NumberSlider(SIZE)
-        self.size.setFixedWidth(theme.px(220))
+        self.brush_size = NumberSlider(SIZE)
+        self.brush_size.setFixedWidth(theme.px(220))
         self.undo = tool_button("undo", self.tr("Undo stroke"), lambda: start.edit_mask(Mask.undo), keys="Ctrl+Z")
         self.redo = tool_button("redo", self.tr("Redo stroke"), lambda: start.edit_mask(Mask.redo), keys="Ctrl+Shift+Z")
         self.invert = tool_button("swap", self.tr("Invert"), lambda: start.edit_mask(Mask.invert))
         self.clear = tool_button("trash", self.tr("Clear"), lambda: start.edit_mask(Mask.clear))
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GAP, theme.SPACE // 2, theme.GAP, theme.SPACE // 2)
-        for widget in (self.brush, self.eraser, self.size, self.undo, self.redo, self.invert, self.clear):
+        for widget in (self.brush, self.eraser, self.brush_size, self.undo, self.redo, self.invert, self.clear):
             row.addWidget(widget)
         row.addStretch(1)
         row.addWidget(push_button(self.tr("Done"), self.done.emit, name="check"))
-        self.size.changed.connect(self.brush_changed)
+        self.brush_size.changed.connect(self.brush_changed)
         group.buttonClicked.connect(lambda _: self.brush_changed.emit())
 
     @property
     def radius_px(self) -> float:
         """Radius of the brush in picture pixels."""
-        return float(self.size.value()) / 2
+        return float(self.brush_size.value()) / 2
 
     def resize_brush(self, steps: int) -> None:
         """`[` and `]`: a smaller or larger brush."""
-        width = int(self.size.value())
-        self.size.set_value(width + steps * max(1, width // 5))
+        width = int(self.brush_size.value())
+        self.brush_size.set_value(width + steps * max(1, width // 5))
         self.brush_changed.emit()
 
     def pick(self, *, eraser: bool) -> None:

@@ -120,5 +120,5 @@ class PaintPane(QWidget):
             shortcut.activated.connect(run)
 
     def _on_mask_done(self) -> None:
-        self.controls.start.mask.setChecked(False)
+        self.controls.start.paint_mask.setChecked(False)
         self.stage.edit_mask(False)

@@ -1,6 +1,8 @@
 """The bench: saved points in the order of travel, and the film through them."""
 
-from PySide6.QtCore import QModelIndex, QSize, Qt
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt
 from PySide6.QtGui import QIcon, QImage, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -86,7 +88,7 @@ class PointList(QListWidget):
         else:
             super().keyPressEvent(event)
 
-    def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
+    def currentChanged(self, current: QModelIndex | QPersistentModelIndex, previous: Any) -> None:
         super().currentChanged(current, previous)
         self.scrollTo(current)
 

@@ -118,10 +118,10 @@ class Stage(QWidget):
         column = QVBoxLayout(page)
         column.setSpacing(theme.SPACE + 4)
         column.addStretch(1)
-        for widget in (picture, self.empty_title, self.empty_hint, self.empty_button):
-            if widget is not self.empty_button:
-                widget.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        for words in (picture, self.empty_title, self.empty_hint):
+            words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            column.addWidget(words, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(2)
         return page
 

@@ -41,9 +41,9 @@ class StartBox(QWidget):
         self.paste = push_button(self.tr("Paste"), self.paste_wanted.emit, name="paste")
         self.remove = tool_button("close", self.tr("Start from noise again"), state.start.clear)
         self.strength = NumberSlider(STRENGTH)
-        self.mask = push_button(self.tr("Paint what may change"), name="brush")
-        self.mask.setCheckable(True)
-        self.mask.clicked.connect(self.mask_wanted)
+        self.paint_mask = push_button(self.tr("Paint what may change"), name="brush")
+        self.paint_mask.setCheckable(True)
+        self.paint_mask.clicked.connect(self.mask_wanted)
         self.project = push_button(
             self.tr("Find its place"),
             state.project,
@@ -68,14 +68,14 @@ class StartBox(QWidget):
         self.hint.setVisible(not has)
         self._picked.setVisible(has)
         self.strength.setVisible(has)
-        self.mask.setVisible(has and self._state.can_mask)
+        self.paint_mask.setVisible(has and self._state.can_mask)
         self.project.setVisible(self._state.can_project)
         if start.pixels is not None:
             image = scaled_for(to_image(start.pixels), theme.px(64))
             self.thumbnail.setPixmap(QPixmap.fromImage(image))
             self.name.setText(start.name)
-        elif self.mask.isChecked():
-            self.mask.setChecked(False)
+        elif self.paint_mask.isChecked():
+            self.paint_mask.setChecked(False)
             self.mask_wanted.emit(False)
 
     def _lay_out(self) -> None:
@@ -96,7 +96,7 @@ class StartBox(QWidget):
         column.addLayout(buttons)
         column.addWidget(self._picked)
         column.addWidget(self.strength)
-        column.addWidget(self.mask)
+        column.addWidget(self.paint_mask)
         column.addWidget(self.project)
 
     def _on_strength_changed(self, value: object) -> None:

@@ -215,12 +215,12 @@ def test_presets_in_place(pane, kit, qtbot) -> None:
 def test_mask_is_painted_by_mouse_and_keys(pane, kit, qtbot) -> None:
     kit.state.start.take(picture())
     qtbot.waitUntil(lambda: kit.state.start.pixels is not None)
-    qtbot.mouseClick(pane.controls.start.mask, LEFT)
+    qtbot.mouseClick(pane.controls.start.paint_mask, LEFT)
     viewer, bar = pane.stage.viewer, pane.stage.mask_bar
     assert bar.isVisible()
-    before = int(bar.size.value())
+    before = int(bar.brush_size.value())
     qtbot.keyClick(viewer, Qt.Key.Key_BracketRight)
-    assert int(bar.size.value()) > before
+    assert int(bar.brush_size.value()) > before
     qtbot.keyClick(viewer, Qt.Key.Key_BracketLeft)
     centre = viewer.rect().center()
     qtbot.mousePress(viewer, LEFT, pos=centre)
@@ -233,7 +233,7 @@ def test_mask_is_painted_by_mouse_and_keys(pane, kit, qtbot) -> None:
     assert bar.eraser.isChecked()
     pane.cancel()
     assert not bar.isVisible()
-    assert not pane.controls.start.mask.isChecked()
+    assert not pane.controls.start.paint_mask.isChecked()
 
 
 def test_copy_and_paste(pane, kit, qtbot) -> None:
