@@ -34,10 +34,10 @@ def png_bytes(image: QImage) -> bytes:
 
 
 def scaled_for(image: QImage, side_px: int) -> QImage:
-    """The image inside a square of ``side_px``: whole pixel steps up, smooth down."""
+    """The image as large as fits a square of ``side_px``: whole pixel steps where there is room, else smooth."""
     largest = max(image.width(), image.height(), 1)
-    if largest <= side_px:
-        factor = max(1, side_px // largest)
+    factor = side_px // largest
+    if factor >= 2:
         return image.scaled(image.size() * factor)
     size = QSize(side_px, side_px)
     return image.scaled(size, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
