@@ -1,5 +1,6 @@
 """``.reverie`` archives: a package folder in one zip file. Opening refuses whatever is odd and never repairs."""
 
+import errno
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ _MAX_DIRECTORY = 1_000_000
 _MAX_RATIO = 100
 _RATIO_FROM = 1_000_000  # below this size a good ratio harms nobody
 _CHUNK = 1 << 20
-_MB = 1_000_000
+_SPARE = 10_000_000  # a disk filled to the last byte harms everything else
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LINK, _FILE_TYPE, _REGULAR = 0o120000, 0o170000, 0o100000
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
@@ -97,18 +98,16 @@ def _extract(source: zipfile.ZipFile, staging: Path) -> Manifest:
     _check_against(entries, sizes)
     total = sum(sizes.values()) + len(data)
     try:
-        if shutil.disk_usage(staging.parent).free < total + 10 * _MB:
-            raise StorageError(
-                f"The package needs {total // _MB + 10} MB, more than the disk has free.",
-                "Free some space, then try again.",
-            )
+        if shutil.disk_usage(staging.parent).free < total + _SPARE:
+            total += _SPARE
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         staging.mkdir()
         (staging / MANIFEST_NAME).write_bytes(data)
         for name, size in sizes.items():
             with source.open(entries[name]) as stream, (staging / name).open("xb") as target:
                 _copy_exactly(stream, target, size, name)
     except OSError as error:
-        raise storage_error(error, staging, total) from error
+        raise storage_error(error, staging.with_name(manifest.id), total) from error
     return manifest
 
 

@@ -3,6 +3,7 @@
 The index is only an index: everything in it can be read again from the files.
 """
 
+import errno
 import logging
 import sqlite3
 import time
@@ -11,12 +12,16 @@ from pathlib import Path
 from typing import Literal
 
 from studio.core.errors import StorageError
+from studio.runtime.atomic import storage_error
 
 Check = Literal["quick_check", "integrity_check", ""]
 """How a database is looked at when it is opened; the second also compares its indexes with its tables."""
 
 DAMAGE = (sqlite3.Error, UnicodeDecodeError)
 """What a statement raises; SQLite quotes damaged names in its messages, which then are no text."""
+
+_LIKE_FILES = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}
+_ROOM_BYTES = 1_000_000  # what a database and its journal need to go on
 
 _log = logging.getLogger(__name__)
 
@@ -84,9 +89,7 @@ def open_database(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"The folder {file.parent} cannot be made: {error.strerror}.", "Choose a folder you may write to."
-        ) from error
+        raise storage_error(error, file, _ROOM_BYTES) from error
     for attempt in range(2):
         connection: sqlite3.Connection | None = None
         try:
@@ -129,6 +132,9 @@ def is_damage(error: BaseException | None) -> bool:
 
 def database_error(error: Exception, file: Path) -> StorageError:
     """The sentence for a database error."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _LIKE_FILES:
+        return storage_error(OSError(_LIKE_FILES[code], str(error)), file, _ROOM_BYTES)
     return StorageError(
         f"The database {file.name} cannot be used: {error}.", f"Is the disk of {file.parent} full, read-only or gone?"
     )

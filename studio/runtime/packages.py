@@ -198,7 +198,7 @@ def _copy_package(package: Package, staging: Path) -> None:
                     target.write(chunk)
                     left -= len(chunk)
     except OSError as error:
-        raise storage_error(error, staging, sum(sizes.values())) from error
+        raise storage_error(error, staging.with_name(package.manifest.id), sum(sizes.values())) from error
 
 
 def _check_words(manifest: Manifest) -> None:
