@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from PySide6.QtCore import QTimer
 
 import studio.app
+from studio.core.jobs import FINAL_STATES
 
 HEAVY = ("torch", "onnx", "onnxscript", "models", "diffusers", "transformers", "onnxruntime")
 LONGEST_S = 90
@@ -27,6 +28,8 @@ class Driven(studio.app.Studio):
     def __init__(self, app, paths) -> None:
         super().__init__(app, paths)
         self.report: dict[str, object] = {"before the first frame": loaded()}
+        self.report["notices"] = notices = list[str]()
+        self.notices.posted.connect(lambda notice: notices.append(notice.text))
         self.deadline = time.monotonic() + LONGEST_S
         self.steps = self.use(sys.argv[1], sys.argv[2].split(","))
         self.timer = QTimer()
@@ -55,15 +58,14 @@ class Driven(studio.app.Studio):
             yield from self.idle()
         self.report["before the first generation"] = loaded()
         yield from until(lambda: any(model.manifest.id == package for model in self.paint.models))
-        saved: list[str] = []
+        saved, ended = list[str](), list[str]()
         self.queue.saved.connect(lambda _job, entry: saved.append(entry.path))
-        self.report["notices"] = notices = list[str]()
-        self.notices.posted.connect(lambda notice: notices.append(notice.text))
         self.paint.choose(package)
         pane = self.window.show_pane("paint")
         yield from self.idle()
         pane.generate()
-        yield from until(lambda: bool(saved))
+        self.queue.job_changed.connect(lambda job: ended.append(job.state) if job.state in FINAL_STATES else None)
+        yield from until(lambda: bool(ended))
         self.report["saved"] = saved
         self.report["after the first generation"] = loaded()
         yield from self.idle()
