@@ -64,9 +64,9 @@ class Camera:
         pixels = to_pixels(self.studio.window.grab().toImage().convertToFormat(QImage.Format.Format_ARGB32))
         path = self.out / f"{view}-{self.theme}-{self.size[0]}.png"
         image = Image.fromarray(pixels).convert("RGB")
-        image.save(path, optimize=True)
+        image.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(path, optimize=True)
         if path.stat().st_size > LIMIT_BYTES:
-            image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+            raise ValueError(f"{path} is larger than {LIMIT_BYTES} bytes")
         print(path, f"{path.stat().st_size / 1000:.0f} kB")
 
     def made(self) -> bool:
@@ -164,11 +164,13 @@ def main() -> int:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     app = QApplication(sys.argv[:1])
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory(prefix="reverie-") as home:
         os.environ["REVERIE_HOME"] = home
         paths = default_paths()
-        if options.packages:
-            paths = dataclasses.replace(paths, resources=options.packages)
+        # The pictures show folders: none of this machine's.
+        shown = Path(home) / "app"
+        shown.symlink_to((options.packages or paths.resources).resolve(), target_is_directory=True)
+        paths = dataclasses.replace(paths, resources=shown)
         studio = Studio(app, paths)
         camera = Camera(studio, options.out)
         studio.window.resize(*SIZES[0])
