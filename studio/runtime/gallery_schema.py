@@ -17,8 +17,8 @@ from studio.runtime.atomic import storage_error
 Check = Literal["quick_check", "integrity_check", ""]
 """How a database is looked at when it is opened; the second also compares its indexes with its tables."""
 
-DAMAGE = (sqlite3.Error, UnicodeDecodeError)
-"""What a statement raises; SQLite quotes damaged names in its messages, which then are no text."""
+DAMAGE = (sqlite3.Error, UnicodeError)
+"""What a statement raises: SQLite quotes damaged names in its messages, and a folder's name may be no text."""
 
 _LIKE_FILES = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}
 _ROOM_BYTES = 1_000_000  # what a database and its journal need to go on

@@ -30,7 +30,7 @@ from tests.faults.savers import (
 )
 
 SAVERS = "tests.faults.savers"
-SAMPLE = 9
+SAMPLE = 5
 FAILURES = [KILL, FULL, BROKEN]
 
 

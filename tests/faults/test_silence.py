@@ -1,4 +1,7 @@
-"""The window, the command line and the trainer at work, below strace: no socket, no look-up, no file elsewhere."""
+"""The window and the trainer at work, below strace: no socket, no look-up, no file elsewhere; nothing heavy too early.
+
+The command line has tests of its own in tests/studio/cli.
+"""
 
 import json
 import os
@@ -39,12 +42,16 @@ def test_the_watch_sees_sockets_look_ups_and_files(tmp_path: Path) -> None:
     assert strangers(seen.written, tmp_path / "here") == [elsewhere]
 
 
-def test_the_window_with_all_its_panes_is_silent(tmp_path: Path) -> None:
+def test_the_window_with_all_its_panes_is_silent_and_loads_only_what_it_needs(tmp_path: Path) -> None:
     copy_fixture(default_paths().packages, "tiny-diffusion")
     seen = watched(tmp_path, "-m", "tests.faults.window_child", "tiny-diffusion", ROOMS)
     report = json.loads(seen.process.stdout)
     assert "error" not in report, report
+    assert seen.process.returncode == 0
     assert Path(report["saved"][0]).is_file()
+    assert report["before the first frame"] == []
+    assert report["before the first generation"] == []
+    assert report["after the first generation"] == ["onnxruntime"]
     assert seen.internet == []
     assert seen.look_ups == []
     assert strangers(seen.written, home(), tmp_path) == []
