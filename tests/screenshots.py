@@ -64,9 +64,9 @@ class Camera:
         pixels = to_pixels(self.studio.window.grab().toImage().convertToFormat(QImage.Format.Format_ARGB32))
         path = self.out / f"{view}-{self.theme}-{self.size[0]}.png"
         image = Image.fromarray(pixels).convert("RGB")
-        image.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(path, optimize=True)
-        if path.stat().st_size > LIMIT_BYTES:
-            raise ValueError(f"{path} is larger than {LIMIT_BYTES} bytes")
+        image.save(path, optimize=True)
+        if path.stat().st_size > LIMIT_BYTES:  # only then: fewer colours show as bands
+            image.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(path, optimize=True)
         print(path, f"{path.stat().st_size / 1000:.0f} kB")
 
     def made(self) -> bool:
