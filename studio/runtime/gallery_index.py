@@ -20,7 +20,7 @@ from studio.core.gallery import Entry
 from studio.runtime import trash as bin_
 from studio.runtime.atomic import write_bytes
 from studio.runtime.gallery_scan import Found, inspect, result_files
-from studio.runtime.gallery_schema import DAMAGE, database_error, is_damage, open_index, put_aside
+from studio.runtime.gallery_schema import DAMAGE, IN_MEMORY, database_error, is_damage, open_index, put_aside
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,8 @@ class GalleryIndex:
     """Knows every result. Safe to use from any thread.
 
     Args:
-        file: the database; made when absent, kept aside and made anew when damaged (then call `rebuild`).
+        file: the database; made when absent, kept aside and made anew when damaged (then call `rebuild`);
+            or `studio.runtime.gallery_schema.IN_MEMORY`.
         trash: folder of deleted results.
 
     Raises:
@@ -61,11 +62,15 @@ class GalleryIndex:
     def __init__(self, file: Path, trash: Path) -> None:
         self._file, self._trash = file, trash
         self._stars_file = file.with_name(file.stem + "-stars.json")
-        self._write_lock, self._read_lock = threading.RLock(), threading.RLock()
+        self._write_lock = threading.RLock()
+        self._read_lock = self._write_lock if file == IN_MEMORY else threading.RLock()
         self._open()
 
     def _open(self) -> None:
         self._writer = open_index(self._file)
+        if self._file == IN_MEMORY:  # such a database has one connection
+            self._reader = self._writer
+            return
         self._reader = open_index(self._file, check="")
         self._reader.execute("PRAGMA query_only=1")
 
@@ -262,6 +267,8 @@ class GalleryIndex:
         return _entry(row)
 
     def _keep_stars(self) -> None:
+        if self._file == IN_MEMORY:
+            return
         rows = self._read("SELECT CASE trashed WHEN 1 THEN home ELSE path END FROM entries WHERE starred = 1", ())
         write_bytes(self._stars_file, json.dumps([row[0] for row in rows]).encode())
 

@@ -20,6 +20,9 @@ Check = Literal["quick_check", "integrity_check", ""]
 DAMAGE = (sqlite3.Error, UnicodeError)
 """What a statement raises: SQLite quotes damaged names in its messages, and a folder's name may be no text."""
 
+IN_MEMORY = Path(":memory:")
+"""In place of a file: a database that is gone with its connection, for when no disk takes one."""
+
 _LIKE_FILES = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}
 _ROOM_BYTES = 1_000_000  # what a database and its journal need to go on
 
@@ -79,7 +82,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
 def open_database(
     file: Path, migrations: tuple[tuple[str, ...], ...], *, synchronous: str = "NORMAL", check: Check = "quick_check"
 ) -> sqlite3.Connection:
-    """Open (or make) a database in WAL mode at its newest version.
+    """Open (or make) a database in WAL mode at its newest version; `IN_MEMORY` needs no disk.
 
     A file that is damaged or that a later Reverie wrote is kept aside and a new one made: the app starts every time.
 

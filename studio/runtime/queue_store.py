@@ -51,7 +51,8 @@ class QueueStore:
     """Jobs in a SQLite file with ``synchronous=FULL``. Safe to use from any thread.
 
     Args:
-        file: the database; made when absent, kept aside and made anew when damaged.
+        file: the database; made when absent, kept aside and made anew when damaged; or
+            `studio.runtime.gallery_schema.IN_MEMORY`.
         now: seconds since 1970.
 
     Raises:

@@ -25,6 +25,7 @@ from studio.runtime.packages import export_package, import_package, open_package
 from studio.runtime.pictures import read_picture
 from studio.runtime.prepare import prepare
 from studio.runtime.queue_store import QueueStore
+from studio.runtime.results import Results
 from studio.runtime.settings_store import SettingsStore
 from tests.faults.conftest import PAGE, SmallDisk
 from tests.faults.savers import LONG, NEW_SETTINGS, OLD_SETTINGS, library, pixels, save
@@ -254,7 +255,7 @@ def _paths_on(disk: SmallDisk) -> Paths:
 
 
 @pytest.mark.parametrize("trouble", ["full", "read-only"])
-def test_the_databases_open_elsewhere_and_say_so(small_disk: SmallDisk, trouble: str) -> None:
+def test_the_databases_open_in_memory_and_say_so(small_disk: SmallDisk, tmp_path: Path, trouble: str) -> None:
     paths = _paths_on(small_disk)
     first = Databases(paths)
     assert first.problem is None
@@ -267,6 +268,12 @@ def test_the_databases_open_elsewhere_and_say_so(small_disk: SmallDisk, trouble:
     assert second.problem is not None
     assert trouble in str(second.problem)
     second.queue.enqueue(LONG)
+    assert len(second.queue.jobs()) == 1
+    results = Results(lambda: tmp_path / "results", second.index)
+    entry = save(results, 1)
+    second.index.star([entry.id], on=True)
+    assert second.index.rebuild(tmp_path / "results").known == 1
+    assert second.index.count(Query(text="seed1", starred=True)) == 1
     second.close()
     _mended(small_disk)
     third = Databases(paths)
