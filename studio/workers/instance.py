@@ -40,7 +40,7 @@ class SingleInstance(QObject):
         """
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-        if not self._lock.tryLock(0) and self._lock.error() == QLockFile.LockError.LockFailedError:
+        if not self._locked() and self._lock.error() == QLockFile.LockError.LockFailedError:
             return False
         QLocalServer.removeServer(self._name)
         self._server = QLocalServer(self)
@@ -48,6 +48,13 @@ class SingleInstance(QObject):
         self._server.newConnection.connect(self._on_server_connection)
         self._server.listen(self._name)
         return True
+
+    def _locked(self) -> bool:
+        if self._lock.tryLock(0):
+            return True
+        process_id, *_ = self._lock.getLockInfo()
+        # A lock that names no process (a disk that was full, a crash of the machine) is nobody's.
+        return not process_id and self._lock.removeStaleLockFile() and self._lock.tryLock(0)
 
     def hand_over(self, files: tuple[Path, ...]) -> bool:
         """Give ``files`` to the window that runs already; False when it does not answer."""

@@ -6,6 +6,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from studio.workers.clock import Clock
 from studio.workers.instance import SingleInstance
 
@@ -76,3 +78,19 @@ def test_clock_calls_later_and_can_be_told_not_to(qtbot) -> None:
     clock.later(5, lambda: said.append("once"))
     qtbot.waitUntil(lambda: bool(said))
     assert said == ["once"]
+
+
+@pytest.mark.parametrize("left", [b"", b"\xff\x00" * 500])
+def test_a_damaged_lock_does_not_lock_the_library(tmp_path, qtbot, left) -> None:
+    (tmp_path / "window.lock").write_bytes(left)
+    one = SingleInstance(tmp_path)
+    assert one.claim()
+    assert not SingleInstance(tmp_path).claim()
+    one.close()
+
+
+def test_a_folder_that_cannot_be_made_is_no_reason_not_to_open(tmp_path, qtbot) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    one = SingleInstance(tmp_path / "file" / "data")
+    assert one.claim()
+    one.close()
