@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from studio.core.errors import StorageError
 from studio.core.events import PictureMade, Pixels, RunFacts
 from studio.core.gallery import Entry
 from studio.core.recipe import Recipe
-from studio.core.requests import ImageRequest, encode_request
+from studio.core.requests import ImageRequest, Point, encode_request
 from studio.core.settings import Settings, encode_settings
 from studio.runtime.atomic import write_bytes
 from studio.runtime.gallery_index import GalleryIndex
@@ -33,6 +34,8 @@ OLD_SETTINGS = Settings(theme="light", model_folders=("/models" * 300,))
 NEW_SETTINGS = Settings(theme="dark", last_package="new", model_folders=("/elsewhere" * 900,))
 QUEUED = ImageRequest("m", seed=1)
 LONG = ImageRequest("m", seed=NEW_SEED, controls={"prompt": "a long prompt " * 900})
+FRAMES = 4
+FILM = ImageRequest("m", seed=NEW_SEED, path=(Point(1), Point(2)), film_format="gif")
 _AT = datetime(2026, 11, 21, 14, 32, 5, tzinfo=UTC)
 
 
@@ -48,7 +51,7 @@ def warm() -> None:
             index, results = library(folder)
             save(results, seed)
             index.close()
-        for run in (save_settings, save_result, star_and_trash, enqueue_and_make):
+        for run in (save_settings, save_result, save_film, star_and_trash, enqueue_and_make):
             list(run(name))
         inspect(next(folder.rglob("*.png")))
 
@@ -105,6 +108,27 @@ def save_result_naively(folder: str) -> Iterator[None]:
 
 def _recipe() -> Recipe:
     return make_recipe(ImageRequest("m", seed=NEW_SEED), RunFacts(""), model_name="M", model_sha256="", created=_AT)
+
+
+def save_film(folder: str) -> Iterator[None]:
+    index, results = library(Path(folder))
+    yield
+    film = results.film(FILM, RunFacts("CPU"), model_name="M", model_sha256="")
+    try:
+        for seed in range(FRAMES):
+            film.add(pixels(seed))
+        film.finish()
+    except StorageError:
+        film.abort()
+        raise
+    index.close()
+
+
+def save_film_naively(folder: str) -> Iterator[None]:
+    yield
+    path = Path(folder) / "results" / "2026-11-21" / "new.gif"
+    first, *others = [Image.fromarray(pixels(seed)) for seed in range(FRAMES)]
+    _told(lambda: first.save(path, save_all=True, append_images=others))
 
 
 def star_and_trash(folder: str) -> Iterator[None]:

@@ -57,9 +57,10 @@ def test_the_window_with_all_its_panes_is_silent_and_loads_only_what_it_needs(tm
     assert strangers(seen.written, home(), tmp_path) == []
 
 
+@pytest.mark.timeout(240)
 def test_a_training_is_silent(tmp_path: Path) -> None:
     run = _tiny_run(home() / "runs" / "tiny")
-    seen = watched(tmp_path, "-m", "models", "train", str(run), "--device", "cpu")
+    seen = watched(tmp_path, "-m", "models", "train", str(run), "--device", "cpu", timeout_s=200)
     assert seen.process.returncode == 0, seen.process.stderr
     assert open_package(run / "package" / "tiny").manifest.parity
     assert seen.internet == []
