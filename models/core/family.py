@@ -111,19 +111,27 @@ class Dataset(Protocol):
 
 
 class Family(Protocol):
-    """One generative system of SYSTEMS.
+    """One generative system of `studio.core.families_table`."""
 
-    Attributes:
-        id: as in SYSTEMS, such as ``VAE2``.
-        pipeline: the runtime pipeline that plays its packages.
-        Config: msgspec Struct with a default for every field; ``Config(**manifest.config)`` rebuilds the network.
-        params: hyper-parameters for the wizard and the command line (``steps``, ``batch``, ``learning_rate`` ...).
-    """
+    @property
+    def id(self) -> str:
+        """As in the table, such as ``VAE2``."""
+        ...
 
-    id: str
-    pipeline: str
-    Config: type[msgspec.Struct]
-    params: tuple[Param, ...]
+    @property
+    def pipeline(self) -> str:
+        """The runtime pipeline that plays its packages."""
+        ...
+
+    @property
+    def Config(self) -> type[msgspec.Struct]:  # noqa: N802 - it names a class
+        """Struct with a default for every field; ``Config(**manifest.config)`` rebuilds the network."""
+        ...
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """Hyper-parameters for the wizard and the command line (``steps``, ``batch``, ``learning_rate`` ...)."""
+        ...
 
     def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> msgspec.Struct:
         """The Config that fits a data set, with overrides applied; raises `TrainingError` when nothing fits."""

@@ -15,6 +15,13 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(channels, max(1, channels // 8)), channels)
 
 
+def zero_weights(layer: nn.Conv2d) -> None:
+    """Let a layer start as zero, so that the residual branch that it ends adds nothing at first."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
 class ResidualBlock(nn.Module):
     """Pre-activation residual block (He et al. 2016): norm, swish, 3x3 twice.
 
@@ -29,8 +36,7 @@ class ResidualBlock(nn.Module):
         self.norm2 = group_norm(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.modulation = nn.Linear(embedding, 2 * channels) if embedding else None
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias) if self.conv2.bias is not None else None
+        zero_weights(self.conv2)
 
     def forward(self, x: Tensor, embedded: Tensor | None = None) -> Tensor:
         """``x (B, C, H, W)`` and, when modulated, ``embedded (B, E)`` to ``(B, C, H, W)``."""

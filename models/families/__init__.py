@@ -1,4 +1,4 @@
-"""The families that can be trained, by their id in SYSTEMS. A literal table: what is not here does not exist."""
+"""The families that can be trained, by id. A literal table: what is not here does not exist."""
 
 from models.core.family import Family
 from models.families.image.diffusion import Diffusion

@@ -15,7 +15,7 @@ PIXEL_LOOKS = frozenset({*HUES, "Bright", "Round"})
 
 def looks(rgba: NDArray[np.uint8]) -> Iterator[str]:
     """Names of what is true of ``(H, W, 4) uint8``: a main colour, ``Bright``, ``Round``."""
-    unit = rgba.astype(np.float32) / 255
+    unit = rgba.astype(np.float32) / np.float32(255)
     alpha = unit[..., 3]
     area = float(alpha.sum())
     if area < 1:

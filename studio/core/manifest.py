@@ -137,7 +137,7 @@ class Manifest(_Part, frozen=True, omit_defaults=True):
         format: version of this format; a larger one than `FORMAT` is refused with `NewerFormatError`.
         id: lower-case identity, unique in a library.
         pipeline: key of the pipeline table, such as ``latent-image/1``.
-        family: id of SYSTEMS, such as ``VAE2``; ``config`` rebuilds its network.
+        family: id in `studio.core.families_table`, such as ``VAE2``; ``config`` rebuilds its network.
         graphs: role (``decode``, ``encode``, ``denoise``) to graph.
         controls: what the pane shows; beside them every pipeline has a seed.
         settings: constants of the pipeline (latent size, schedule, prediction, attribute directions' names ...).

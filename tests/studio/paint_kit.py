@@ -71,7 +71,7 @@ class FakeQueue(QObject):
     """Keeps jobs; the test says what happens to them."""
 
     job_changed = Signal(object)
-    event = Signal(int, object)
+    event = Signal(int, object)  # pyright: ignore[reportAssignmentType]
     saved = Signal(int, object)
 
     def __init__(self) -> None:

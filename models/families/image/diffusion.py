@@ -2,7 +2,7 @@
 
 * Variance preserving: ``x_t = a x_0 + s eps``, ``a^2 + s^2 = 1``, with the cosine schedule of Nichol & Dhariwal 2021,
   section 3.2, written as an angle: ``a = cos(angle)``, ``s = sin(angle)``, angle uniform between the two end rates.
-* The network predicts ``v = a eps - s x_0`` (Salimans & Ho 2022, section 4) unless the Config says ``eps`` or ``x0``.
+* The network predicts ``v = a eps - s x_0`` (Salimans & Ho 2022, section 4) unless the config says ``eps`` or ``x0``.
 * Classes enter as a soft vector; some are dropped in training so that one network serves classifier-free guidance
   (Ho & Salimans 2022): all zeros means "no class".
 * ``patch`` folds squares of pixels into channels first and unfolds them last, so 64 px costs as much as 32 px.
@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.core.family import Batch, DataFacts, Dataset, GraphExport, Loss, PackageParts, StepContext
-from models.core.layers import ResidualBlock, group_norm, normal_like, uniform
+from models.core.layers import ResidualBlock, group_norm, normal_like, uniform, zero_weights
 from studio.core.errors import TrainingError
 from studio.core.params import Param, Value
 from studio.runtime.samplers import SAMPLERS, SCHEDULES, ddim, predicted_x0, rates, schedule
@@ -32,7 +32,7 @@ FREQUENCIES = 16
 GUIDANCE = 1.5
 
 
-class Config(msgspec.Struct, frozen=True):
+class DiffusionConfig(msgspec.Struct, frozen=True):
     """The U-Net. ``widths`` and ``blocks``: channels and residual blocks per resolution, finest first."""
 
     width_px: int = 32
@@ -58,8 +58,7 @@ class Attention(nn.Module):
         self.norm = group_norm(channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        zero_weights(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` to the same shape."""
@@ -88,7 +87,7 @@ class Stage(nn.Module):
 class UNet(nn.Module):
     """Predicts v, eps or x0 from a noisy picture, its noise variance and a soft class vector."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: DiffusionConfig) -> None:
         super().__init__()
         self.config, self.patch = config, config.patch
         folded = config.channels * config.patch**2
@@ -113,8 +112,7 @@ class UNet(nn.Module):
         self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths)
         self.norm = group_norm(widths[0])
         self.out = nn.Conv2d(widths[0], folded, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        zero_weights(self.out)
 
     def forward(self, x: Tensor, noise_variance: Tensor, y: Tensor | None = None) -> Tensor:
         """``x (B, C, H, W)``, ``noise_variance (B,)``, ``y (B, K)`` to the prediction ``(B, C, H, W)``."""
@@ -142,7 +140,7 @@ class UNet(nn.Module):
         return embedded if self.embed_label is None or y is None else embedded + self.embed_label(y)
 
 
-def _angles(config: Config) -> tuple[float, float]:
+def _angles(config: DiffusionConfig) -> tuple[float, float]:
     return math.acos(config.signal_high), math.acos(config.signal_low)
 
 
@@ -151,7 +149,7 @@ def _target(prediction: str, x0: Tensor, eps: Tensor, rates: tuple[Tensor, Tenso
     return {"v": a * eps - s * x0, "eps": eps, "x0": x0}[prediction]
 
 
-def _sigmas(config: Config) -> tuple[float, float]:
+def _sigmas(config: DiffusionConfig) -> tuple[float, float]:
     low, high = _angles(config)
     return math.tan(low), math.tan(high)
 
@@ -161,7 +159,7 @@ class Diffusion:
 
     id = "DDM"
     pipeline = "diffusion-image/1"
-    Config = Config
+    Config = DiffusionConfig
     params = (
         Param("steps", "int", 6000, "Steps", "Optimiser steps in all.", low=1, high=2_000_000, unit="steps"),
         Param("batch", "int", 64, "Batch", "Pictures per step.", low=1, high=4096, unit="pictures"),
@@ -193,7 +191,7 @@ class Diffusion:
         ),
     )
 
-    def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> Config:
+    def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> DiffusionConfig:
         """A U-Net whose finest map is at most 32 px and whose coarsest is 4 px."""
         side = min(facts.width_px, facts.height_px)
         patch = 2 if side >= 32 else 1
@@ -207,7 +205,7 @@ class Diffusion:
             "widths": (32, 64, 96, 128)[-levels:],
             "blocks": (1,) * levels,
         }
-        config = msgspec.convert({**built, **overrides}, Config)
+        config = msgspec.convert({**built, **overrides}, DiffusionConfig)
         multiple = config.patch << (len(config.widths) - 1)
         if config.width_px % multiple or config.height_px % multiple or len(config.widths) != len(config.blocks):
             raise TrainingError(
@@ -217,7 +215,7 @@ class Diffusion:
             )
         return config
 
-    def build(self, config: Config) -> UNet:
+    def build(self, config: DiffusionConfig) -> UNet:
         """The U-Net, freshly initialised."""
         return UNet(config)
 
@@ -239,7 +237,9 @@ class Diffusion:
         """All of it."""
         return network
 
-    def sample(self, network: UNet, config: Config, *, seeds: list[int], labels: Tensor, steps: int = 20) -> np.ndarray:
+    def sample(
+        self, network: UNet, config: DiffusionConfig, *, seeds: list[int], labels: Tensor, steps: int = 20
+    ) -> np.ndarray:
         """DDIM with the studio's sampler, noise and standard guidance; ``labels (N, K)``."""
         low, high = _sigmas(config)
         shape = (config.channels, config.height_px, config.width_px)
@@ -251,7 +251,7 @@ class Diffusion:
             x = np.asarray(step.x, np.float32)
         return x
 
-    def validate(self, network: UNet, config: Config, batch: Batch, rng: torch.Generator) -> dict[str, float]:
+    def validate(self, network: UNet, config: DiffusionConfig, batch: Batch, rng: torch.Generator) -> dict[str, float]:
         """Prediction error, and the absolute noise error at mid noise beside that of predicting zero (0.80)."""
         labels = batch.labels if batch.labels.shape[1] else None
         with torch.no_grad():
@@ -270,7 +270,7 @@ class Diffusion:
             "zero_error_mid": eps.abs().mean().item(),
         }
 
-    def graphs(self, network: UNet, config: Config) -> tuple[GraphExport, ...]:
+    def graphs(self, network: UNet, config: DiffusionConfig) -> tuple[GraphExport, ...]:
         """``denoise``; ``y`` only when the data has classes."""
         inputs = {
             "x": torch.linspace(-1, 1, 2 * config.channels * config.height_px * config.width_px).reshape(
@@ -282,7 +282,7 @@ class Diffusion:
             inputs["y"] = torch.eye(config.labels)[[0, config.labels - 1]]
         return (GraphExport("denoise", network.eval(), inputs, ("prediction",)),)
 
-    def parts(self, network: UNet, config: Config, data: Dataset) -> PackageParts:
+    def parts(self, network: UNet, config: DiffusionConfig, data: Dataset) -> PackageParts:
         """Sampler controls and the ends of the noise schedule."""
         low, high = _sigmas(config)
         guidance = Param(

@@ -2,7 +2,7 @@
 
 * ``AE`` has no noise and no prior: its codes lie where they like, so a pane samples from their bounding box.
 * ``VAE2`` is a variational autoencoder with a plane as latent space: the map. Loss: weight x mean cross-entropy per
-  value + KL, as SYSTEMS 3.4.
+  value + KL (Kingma & Welling 2014, section 2.3).
 * ``VAEF`` has many dimensions, attribute directions (difference of the mean code with and without the attribute) and a
   mixture of Gaussians fitted to the training codes afterwards as its prior (Ghosh et al. 2020, section 4.1), because
   the prior it was trained with holds many places where no picture is.
@@ -31,9 +31,10 @@ from studio.runtime.priors import LatentSettings, Mixture, drawn_places
 
 LOGVAR_LIMIT = 10.0
 COMPONENTS = 128
+WIDTHS = (32, 48, 80, 96, 128)
 
 
-class Config(msgspec.Struct, frozen=True):
+class AutoencoderConfig(msgspec.Struct, frozen=True):
     """Encoder and decoder. ``widths`` and ``blocks``: channels and residual blocks after each halving, finest first."""
 
     width_px: int = 32
@@ -50,7 +51,7 @@ class Config(msgspec.Struct, frozen=True):
 class Encoder(nn.Module):
     """Picture to the mean and log variance of its code."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = config.channels
@@ -74,7 +75,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Code to picture. The sigmoid is inside: values are ``2 sigmoid(logits) - 1``."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         deepest, levels = config.widths[-1], len(config.widths)
         self.shape = (deepest, config.height_px >> levels, config.width_px >> levels)
@@ -105,7 +106,7 @@ class Autoencoder(nn.Module):
     They are the unit box and standard normal until `AutoencoderFamily.parts` fits them to the codes of the data.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder, self.decoder = Encoder(config), Decoder(config)
@@ -123,7 +124,7 @@ class Autoencoder(nn.Module):
         self.register_buffer("prior_stds", torch.ones(m, d))
 
 
-def _area(config: Config) -> int:
+def _area(config: AutoencoderConfig) -> int:
     levels = len(config.widths)
     return (config.height_px >> levels) * (config.width_px >> levels)
 
@@ -145,18 +146,18 @@ def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class AutoencoderFamily:
-    """``AE``, ``VAE2`` or ``VAEF``; ``defaults`` are Config fields, ``weight`` multiplies the reconstruction."""
+    """``AE``, ``VAE2`` or ``VAEF``; ``defaults`` are fields of the config, ``weight`` multiplies the reconstruction."""
 
     id: str
     defaults: Mapping[str, Any]
     params: tuple[Param, ...]
     pipeline: str = "latent-image/1"
-    Config: type[Config] = Config
+    Config: type[AutoencoderConfig] = AutoencoderConfig
 
-    def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> Config:
-        """Halve down to 4 px; more channels the coarser the map."""
-        levels = picture_levels(facts.width_px, facts.height_px)
-        widths = (32, 48, 80, 96, 128)[:levels] if levels > 1 else (64,)
+    def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> AutoencoderConfig:
+        """Halve down to 4 px, at most five times; more channels the coarser the map."""
+        levels = picture_levels(facts.width_px, facts.height_px, deepest=len(WIDTHS))
+        widths = WIDTHS[:levels] if levels > 1 else (64,)
         built: dict[str, Any] = {
             "width_px": facts.width_px,
             "height_px": facts.height_px,
@@ -165,9 +166,9 @@ class AutoencoderFamily:
             "blocks": (0, *(1,) * (levels - 1)),
             **self.defaults,
         }
-        return msgspec.convert({**built, **overrides}, Config)
+        return msgspec.convert({**built, **overrides}, AutoencoderConfig)
 
-    def build(self, config: Config) -> Autoencoder:
+    def build(self, config: AutoencoderConfig) -> Autoencoder:
         """Encoder and decoder, freshly initialised."""
         return Autoencoder(config)
 
@@ -198,7 +199,7 @@ class AutoencoderFamily:
         return network
 
     def sample(
-        self, network: Autoencoder, config: Config, *, seeds: list[int], labels: Tensor, steps: int = 20
+        self, network: Autoencoder, config: AutoencoderConfig, *, seeds: list[int], labels: Tensor, steps: int = 20
     ) -> np.ndarray:
         """Decode codes of the prior, drawn as the pane draws them; ``labels`` and ``steps`` are not used."""
         device = next(network.parameters()).device
@@ -207,7 +208,7 @@ class AutoencoderFamily:
             return network.decoder(z).cpu().numpy()
 
     @staticmethod
-    def _codes(network: Autoencoder, config: Config, seeds: list[int]) -> np.ndarray:
+    def _codes(network: Autoencoder, config: AutoencoderConfig, seeds: list[int]) -> np.ndarray:
         """``(N, D)`` of the prior, as `studio.runtime.priors` draws it."""
         d = config.latent
         if not config.variational:
@@ -218,7 +219,9 @@ class AutoencoderFamily:
         tensors = (network.prior_weights, network.prior_means, network.prior_stds)
         return drawn_places(seeds, LatentSettings(d, "mixture"), Mixture(*(t.numpy(force=True) for t in tensors)))
 
-    def validate(self, network: Autoencoder, config: Config, batch: Batch, rng: torch.Generator) -> dict[str, float]:
+    def validate(
+        self, network: Autoencoder, config: AutoencoderConfig, batch: Batch, rng: torch.Generator
+    ) -> dict[str, float]:
         """Errors of the mean code on held-out pictures, KL, and how many dimensions are in use."""
         with torch.no_grad():
             mu, logvar = network.encoder(batch.images)
@@ -233,7 +236,7 @@ class AutoencoderFamily:
                 figures["active_dimensions"] = float((mu.var(dim=0, correction=0) > 0.01).sum().item())
         return figures
 
-    def graphs(self, network: Autoencoder, config: Config) -> tuple[GraphExport, ...]:
+    def graphs(self, network: Autoencoder, config: AutoencoderConfig) -> tuple[GraphExport, ...]:
         """``decode`` and ``encode``."""
         network.eval()
         z = torch.linspace(-1.5, 1.5, 2 * config.latent).reshape(2, config.latent)
@@ -244,7 +247,7 @@ class AutoencoderFamily:
             GraphExport("encode", network.encoder, {"image": image}, ("mu", "logvar")),
         )
 
-    def parts(self, network: Autoencoder, config: Config, data: Dataset) -> PackageParts:
+    def parts(self, network: Autoencoder, config: AutoencoderConfig, data: Dataset) -> PackageParts:
         """The prior and the attribute directions, measured on the codes of the training pictures."""
         mu, logvar = encoded(network, data.images("train"))
         settings: dict[str, Any] = {"latent_dim": config.latent, "map": config.latent == 2, "prior": "normal"}

@@ -31,7 +31,7 @@ from studio.runtime.seeds import normals
 SLOPE = 0.2
 
 
-class Config(msgspec.Struct, frozen=True):
+class WassersteinConfig(msgspec.Struct, frozen=True):
     """Generator and critic. Widths: channels at each resolution, finest first."""
 
     width_px: int = 32
@@ -54,7 +54,7 @@ class PixelNorm(nn.Module):
 class Generator(nn.Module):
     """Code and class to picture."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: WassersteinConfig) -> None:
         super().__init__()
         widths, levels = config.generator_widths, len(config.generator_widths)
         self.shape = (2 * widths[-1], config.height_px >> levels, config.width_px >> levels)
@@ -77,7 +77,7 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """How real a picture looks for its class: an unbounded score."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: WassersteinConfig) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = config.channels + config.labels
@@ -99,7 +99,7 @@ class Critic(nn.Module):
 class Pair(nn.Module):
     """Generator and critic together: what is trained and what a package keeps as its original."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: WassersteinConfig) -> None:
         super().__init__()
         self.config = config
         self.generator, self.critic = Generator(config), Critic(config)
@@ -147,7 +147,7 @@ class WassersteinFamily:
     id: str
     needs_labels: bool
     pipeline: str = "latent-image/1"
-    Config: type[Config] = Config
+    Config: type[WassersteinConfig] = WassersteinConfig
     params: tuple[Param, ...] = (
         Param("steps", "int", 4000, "Steps", "Generator steps in all.", low=1, high=2_000_000, unit="steps"),
         Param(
@@ -211,7 +211,7 @@ class WassersteinFamily:
         ),
     )
 
-    def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> Config:
+    def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> WassersteinConfig:
         """Halve down to 4 px; more channels the coarser the map.
 
         Raises:
@@ -230,9 +230,9 @@ class WassersteinFamily:
             "generator_widths": (24, 48, 64, 96, 128)[-max(levels, 1) :] if levels > 3 else (48, 64, 96)[:levels],
             "critic_widths": (24, 48, 96, 160, 192)[:levels] if levels > 3 else (48, 96, 160)[:levels],
         }
-        return msgspec.convert({**built, **overrides}, Config)
+        return msgspec.convert({**built, **overrides}, WassersteinConfig)
 
-    def build(self, config: Config) -> Pair:
+    def build(self, config: WassersteinConfig) -> Pair:
         """Generator and critic, freshly initialised."""
         return Pair(config)
 
@@ -288,7 +288,9 @@ class WassersteinFamily:
         """The generator."""
         return network.generator
 
-    def sample(self, network: Pair, config: Config, *, seeds: list[int], labels: Tensor, steps: int = 20) -> np.ndarray:
+    def sample(
+        self, network: Pair, config: WassersteinConfig, *, seeds: list[int], labels: Tensor, steps: int = 20
+    ) -> np.ndarray:
         """One pass from the studio's noise; ``steps`` is not used."""
         codes = normals(seeds, (config.latent,), system="latent-image", stream="latent")  # (N, D)
         device = next(network.parameters()).device
@@ -296,7 +298,9 @@ class WassersteinFamily:
             z = torch.from_numpy(codes).to(device)
             return network.generator(z, labels.to(device) if config.labels else None).cpu().numpy()
 
-    def validate(self, network: Pair, config: Config, batch: Batch, rng: torch.Generator) -> dict[str, float]:
+    def validate(
+        self, network: Pair, config: WassersteinConfig, batch: Batch, rng: torch.Generator
+    ) -> dict[str, float]:
         """Distance between held-out and made pictures as the critic sees it, and its gradient length between them."""
         labels = batch.labels if config.labels else None
         with torch.no_grad():
@@ -310,7 +314,7 @@ class WassersteinFamily:
             "real_ranked_higher": (real_score[:, None] > made_score[None, :]).float().mean().item(),
         }
 
-    def graphs(self, network: Pair, config: Config) -> tuple[GraphExport, ...]:
+    def graphs(self, network: Pair, config: WassersteinConfig) -> tuple[GraphExport, ...]:
         """``decode`` and ``critic``; ``y`` only when the data has classes."""
         network.eval()
         z = torch.linspace(-1.5, 1.5, 2 * config.latent).reshape(2, config.latent)
@@ -322,7 +326,7 @@ class WassersteinFamily:
             GraphExport("critic", network.critic, {"image": image, **y}, ("score",)),
         )
 
-    def parts(self, network: Pair, config: Config, data: Dataset) -> PackageParts:
+    def parts(self, network: Pair, config: WassersteinConfig, data: Dataset) -> PackageParts:
         """Temperature, and a standard normal prior."""
         truncation = Param(
             "truncation",

@@ -132,6 +132,7 @@ def test_average_is_applied_and_taken_back_even_on_errors() -> None:
     average.update()
     with torch.no_grad():
         module.weight.fill_(3.0)
+    assert module.running_mean is not None
     module.running_mean.fill_(1.0)
     average.update()
     with pytest.raises(KeyError), average.applied():  # noqa: PT012

@@ -199,11 +199,12 @@ def _failed(checks: tuple[ParityCheck, ...]) -> list[str]:
 
 
 def test_parity_passes_for_the_same_and_fails_for_other_weights(tmp_path: Path) -> None:
-    graph = _graph(nn.Sequential(nn.Linear(4, 6), nn.Tanh()))
+    linear = nn.Linear(4, 6)
+    graph = _graph(nn.Sequential(linear, nn.Tanh()))
     export_graph(graph, tmp_path)
     assert _failed(check_graph(graph, tmp_path / "decode.onnx")) == []
     with torch.no_grad():
-        graph.module[0].weight[0, 0] += 0.01
+        linear.weight[0, 0] += 0.01
     checks = check_graph(graph, tmp_path / "decode.onnx")
     assert _failed(checks) == ["largest error relative to the output"]
     with pytest.raises(TrainingError, match="differs from the original"):

@@ -8,7 +8,7 @@ import torch
 
 from models.core.family import Batch, DataFacts, StepContext
 from models.families import FAMILIES, family
-from models.families.image.diffusion import Config, UNet
+from models.families.image.diffusion import DiffusionConfig, UNet
 from studio.core.errors import TrainingError
 
 DDM = FAMILIES["DDM"]
@@ -18,8 +18,8 @@ def facts(side: int = 16, channels: int = 3, labels: tuple[str, ...] = ("a", "b"
     return DataFacts(side, side, channels, 8, labels)
 
 
-def tiny(labels: int = 2) -> Config:
-    return Config(
+def tiny(labels: int = 2) -> DiffusionConfig:
+    return DiffusionConfig(
         width_px=16, height_px=16, channels=3, labels=labels, patch=2, widths=(8, 16), blocks=(1, 1), embedding=16
     )
 
@@ -85,7 +85,7 @@ def test_the_class_changes_the_prediction_and_zeros_mean_no_class():
 @pytest.mark.parametrize("prediction", ["v", "eps", "x0"])
 def test_with_the_true_answer_the_sampler_returns_the_clean_picture(prediction):
     clean = torch.linspace(-0.9, 0.9, 3 * 16 * 16).reshape(1, 3, 16, 16)
-    config = Config(width_px=16, height_px=16, channels=3, prediction=prediction, signal_low=0.02)
+    config = DiffusionConfig(width_px=16, height_px=16, channels=3, prediction=prediction, signal_low=0.02)
 
     class Oracle(UNet):
         def forward(self, x, noise_variance, y=None):

@@ -8,7 +8,7 @@ from safetensors.torch import load
 from models.core.family import Batch, DataFacts, StepContext
 from models.core.mixture import fit_mixture
 from models.families import FAMILIES
-from models.families.image.vae import Config, attribute_directions, encoded
+from models.families.image.vae import AutoencoderConfig, attribute_directions, encoded
 
 SIDE = 16
 
@@ -37,12 +37,12 @@ class Squares:
         return self.flags
 
 
-def tiny(name: str, **changes) -> Config:
+def tiny(name: str, **changes) -> AutoencoderConfig:
     small = {"widths": (8, 16), "blocks": (0, 1), "latent": 4, **changes}
     return FAMILIES[name].config(Squares(2).facts, small)
 
 
-def trained(name: str, config: Config, steps: int, data: Squares):
+def trained(name: str, config: AutoencoderConfig, steps: int, data: Squares):
     torch.manual_seed(0)
     system = FAMILIES[name]
     network = system.build(config)

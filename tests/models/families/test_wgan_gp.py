@@ -6,14 +6,14 @@ import torch
 
 from models.core.family import Batch, DataFacts, StepContext
 from models.families import FAMILIES
-from models.families.image.wgan_gp import Config, Pair, damaged, gradient_penalty
+from models.families.image.wgan_gp import Pair, WassersteinConfig, damaged, gradient_penalty
 from studio.core.errors import TrainingError
 
 GAN = FAMILIES["WGANGP"]
 
 
-def tiny(labels: int = 2) -> Config:
-    return Config(16, 16, 3, labels, latent=4, generator_widths=(8, 16), critic_widths=(8, 16))
+def tiny(labels: int = 2) -> WassersteinConfig:
+    return WassersteinConfig(16, 16, 3, labels, latent=4, generator_widths=(8, 16), critic_widths=(8, 16))
 
 
 def batch(labels: int = 2, count: int = 16) -> Batch:
