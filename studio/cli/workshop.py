@@ -6,6 +6,7 @@ from pathlib import Path
 from studio.core.paths import Paths, default_paths
 from studio.core.settings import Settings
 from studio.runtime.catalogue import Catalogue
+from studio.runtime.devices import Devices
 from studio.runtime.disposable import Verdicts
 from studio.runtime.engine import Engine
 from studio.runtime.inputs import InputStore
@@ -33,7 +34,12 @@ class Workshop:
 
     def engine(self, device: str = "") -> Engine:
         """An engine on the device asked for, or on that of the settings."""
-        return Engine(self.catalogue.get, device=device or self.settings.device, threads=self.settings.threads)
+        return Engine(
+            self.catalogue.get,
+            device=device or self.settings.device,
+            threads=self.settings.threads,
+            devices=Devices(verdicts_file=self.paths.cache / "devices.json"),
+        )
 
 
 def open_workshop() -> Workshop:

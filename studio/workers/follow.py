@@ -20,7 +20,7 @@ _LOOK_S = 0.2
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-Verb = Literal["train", "export"]
+Verb = Literal["train", "measure", "export"]
 
 
 def trainer_command(verb: Verb, run: Path) -> list[str]:
@@ -39,7 +39,8 @@ def follow_trainer(
 ) -> None:
     """Run the trainer on a run folder and hand on every event until it ends.
 
-    Cancelling asks the trainer to save a checkpoint and stop; it is ended only when it does not within ``stop_s``.
+    Cancelling asks the trainer to save a checkpoint and stop; it is killed when it does not within ``stop_s``, which
+    costs the steps since its last checkpoint.
 
     Raises:
         TrainingError: it failed or died.
@@ -74,7 +75,7 @@ def follow_trainer(
                 stop_at = time.monotonic() + stop_s
                 write_bytes(run / CONTROL_NAME, msgspec.json.encode(Control("stop")))
             if stop_at and time.monotonic() > stop_at:
-                child.terminate()
+                child.kill()  # it does not even look for a wish, so it would not for a signal either
             time.sleep(_LOOK_S)
     finally:
         if child.poll() is None:

@@ -146,6 +146,8 @@ class Lane(QObject):
 
     def _run(self, ticket: Ticket) -> StudioError | None:
         self._current = ticket
+        if self._closed:  # `close` looked for the running request before there was one
+            ticket.token.cancel()
         with self._lock:
             if self._live.get(ticket.key) is ticket:
                 del self._live[ticket.key]

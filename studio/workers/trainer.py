@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import psutil
@@ -26,8 +25,8 @@ from studio.core.protocol import (
 )
 from studio.core.quiet import QUIET_ENVIRONMENT
 from studio.runtime.atomic import remove_folder, storage_error, write_bytes
+from studio.workers.follow import Verb, trainer_command
 
-Verb = Literal["train", "measure", "export"]
 NICENESS = 10
 TICK_MS = 200
 LOOK_AROUND_S = 2.0
@@ -37,11 +36,6 @@ WAITING_NAME = "waiting"
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-def trainer_command(verb: Verb, run: Path) -> list[str]:
-    """The command line of the trainer."""
-    return [sys.executable, "-m", "models", verb, str(run)]
 
 
 @dataclass
