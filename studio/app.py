@@ -209,6 +209,8 @@ class Studio:
         return self._training[0]
 
     def _connect(self) -> None:
+        from studio.ui.desktop_notice import DesktopNotices
+
         window = self.window
         self.lane.busy_changed.connect(window.set_busy)
         self.paint_results.facts_changed.connect(window.show_facts)
@@ -221,6 +223,7 @@ class Studio:
         self.gallery.show_requested.connect(self._on_gallery_show)
         self.gallery.open_requested.connect(self._on_gallery_open)
         self.settings.changed.connect(self._on_settings_changed)
+        DesktopNotices(window, notices=self.notices, queue=self.queue)
         window.dropped.connect(self._on_window_dropped)
         self._on_queue_changed()
 
@@ -290,7 +293,7 @@ class Studio:
     def _make_queue_panel(self) -> QWidget:
         from studio.ui.queue_panel import QueuePanel
 
-        return QueuePanel(self.queue)
+        return QueuePanel(self.queue, describe=lambda package: self._describe(package)[0])
 
     # -- what happens between the pieces ---------------------------------------------------------------------------
 

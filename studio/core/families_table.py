@@ -70,6 +70,23 @@ SYSTEMS: tuple[System, ...] = (
 )
 
 
+PLAIN: dict[str, str] = {
+    "AE": "Picture compressor",
+    "VAE2": "Picture map",
+    "VAEF": "Variations with sliders",
+    "DCGAN": "One-shot painter",
+    "WGANGP": "One-shot painter",
+    "CGAN": "One-shot painter",
+    "DDM": "Diffusion, step by step",
+}
+"""What a family does, for people who have not read the book."""
+
+
+def plain_name(system_id: str) -> str:
+    """What a family does in plain words; its name when there are none."""
+    return PLAIN.get(system_id) or family_name(system_id)
+
+
 def system(system_id: str) -> System | None:
     """The system with this id, or None for a family that this Reverie does not know."""
     return next((known for known in SYSTEMS if known.id == system_id), None)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from studio.core.families_table import family_name
+from studio.core.families_table import family_name, plain_name
 from studio.core.manifest import Manifest, Metric
 from studio.core.package import Package
 
@@ -24,7 +24,7 @@ class ModelCard:
 
     Attributes:
         id, name, summary: as in the manifest.
-        family: name of the system for people.
+        kind: what the system does, in plain words. family: name of the system, with its id.
         size: of the pictures it makes, such as ``64 x 64 px, with transparency``.
         disk: size on the disk.
         licence: of the weights.
@@ -39,6 +39,7 @@ class ModelCard:
     id: str
     name: str
     summary: str
+    kind: str
     family: str
     size: str
     disk: str
@@ -58,7 +59,8 @@ def model_card(package: Package) -> ModelCard:
         id=manifest.id,
         name=manifest.name,
         summary=manifest.summary,
-        family=family_name(manifest.family),
+        kind=plain_name(manifest.family),
+        family=_system(manifest.family),
         size=_picture_size(manifest),
         disk=disk_size(sum(part.bytes for part in (*manifest.graphs.values(), *manifest.files.values()))),
         licence=manifest.licence or "not stated",
@@ -69,6 +71,11 @@ def model_card(package: Package) -> ModelCard:
         bundled=package.bundled,
         cannot_fine_tune=_cannot_fine_tune(manifest),
     )
+
+
+def _system(family: str) -> str:
+    name = family_name(family)
+    return name if name == family else f"{name} ({family})"
 
 
 def disk_size(size: int) -> str:

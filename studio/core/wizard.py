@@ -23,6 +23,8 @@ FIT_MODES: tuple[FitMode, ...] = ("crop", "pad", "stretch")
 
 _TRAINABLE = re.compile(r"[^a-z0-9]+")
 _ENOUGH_FACTOR = 4
+_TOO_FEW = 20
+"""Below this a model repeats its pictures whatever is done; a package may ask for fewer still."""
 AUGMENTING = (
     Param("flip", "bool", False, "Mirror", "Also learn from mirrored pictures; good for few pictures without writing."),
     Param("shift_px", "int", 0, "Shift", "Also learn from pictures moved by up to this.", low=0, high=16, unit="px"),
@@ -246,12 +248,19 @@ def _unmeasured(flow: Flow) -> Flow:
 
 def _advice_on_count(found: Understanding, minimum: int) -> list[Advice]:
     count = len(found.items)
+    least = min(minimum, _TOO_FEW)
+    if count < least:
+        return [
+            Advice(
+                f"Only {_count(count, 'usable picture')}: this model needs at least {least}. Add {least - count} more.",
+                stops=True,
+            )
+        ]
     if count < minimum:
         return [
             Advice(
-                f"Only {_count(count, 'usable picture')}: this model needs at least {minimum}. "
-                f"Add {minimum - count} more.",
-                stops=True,
+                f"{_count(count, 'picture')} are fewer than the {minimum} this model likes best. It learns them, "
+                "but what it makes will stay close to them."
             )
         ]
     if count < minimum * _ENOUGH_FACTOR:

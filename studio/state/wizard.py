@@ -26,7 +26,7 @@ from studio.runtime.intake_files import Reader
 from studio.runtime.prepare import Prepared, fitted, prepare, read_item
 from studio.runtime.sample_pictures import write_samples
 from studio.state.library import LibraryState
-from studio.state.notices import Notices
+from studio.state.notices import Notice, Notices
 from studio.state.training import TrainingState
 from studio.workers.background import Background
 from studio.workers.trainer import Supervisor
@@ -105,8 +105,11 @@ class WizardState(QObject):
         self.training.package_ready.connect(self._on_training_package_ready)
 
     def attach(self) -> None:
-        """Take up runs of earlier windows. Call once, when the window is up."""
+        """Take up runs of earlier windows; one that still trains is shown. Call once, when the window is up."""
         self.training.attach()
+        running = next((view for view in self.training.runs if view.live), None)
+        if running is not None and self._flow == Flow():
+            self.show_run(running.id)  # who comes back during a training wants to see it
 
     @property
     def flow(self) -> Flow:
@@ -391,6 +394,11 @@ class WizardState(QObject):
         run = self.run
         if run is not None and run.installed == package_id:
             self._flow = steps.finished(self._flow, package_id)
+        made = next((view.spec.package_name for view in self.training.runs if view.installed == package_id), package_id)
+        words, action = f"{made} is trained and in your library.", "Open in Paint"
+        self._notices.post(
+            Notice(words, level="success", action=action, run=lambda: self.open_requested.emit(package_id))
+        )
         self.package_ready.emit(package_id)
         self.changed.emit()
 

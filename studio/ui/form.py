@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QToo
 
 from studio.core.params import Param, Value
 from studio.ui import theme
+from studio.ui.choices import choice_name
 from studio.ui.icons import icon
 from studio.ui.slider import NumberSlider
 
@@ -156,7 +157,7 @@ class ParamForm(QWidget):
     def _choice_row(self, param: Param) -> _Row:
         combo = QuietCombo()
         for choice in param.choices:
-            combo.addItem(choice.replace("_", " "), choice)
+            combo.addItem(choice_name(choice), choice)
         combo.setCurrentIndex(combo.findData(param.default))
         combo.activated.connect(lambda _: self.changed.emit(param.name, combo.currentData()))
         box = _labelled(param, combo)

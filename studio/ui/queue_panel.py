@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.core.errors import StudioError
 from studio.core.events import Event, FrameMade, Step
 from studio.core.jobs import FINAL_STATES, Job
 from studio.state.queue import QueueState
@@ -28,21 +29,29 @@ _JOB, _STATE, _PROGRESS = range(3)
 _ROW_PX = 28
 
 
-def job_words(job: Job) -> str:
-    """What a job makes, in a few words."""
+def job_words(job: Job, model: str = "") -> str:
+    """What a job makes, in a few words; ``model`` is the name of its model."""
+    model = model or job.request.package
     request = job.request
     if request.path:
-        return f"{request.package}, film ({request.film_format.upper()})"
+        return f"{model}, film ({request.film_format.upper()})"
     pictures = "1 picture" if request.count == 1 else f"{request.count} pictures"
-    return f"{request.package}, {pictures}, seed {request.seed}"
+    return f"{model}, {pictures}, seed {request.seed}"
 
 
 class QueuePanel(QWidget):
     """Jobs in order. Del cancels, Ctrl+R tries again, Ctrl+Up and Ctrl+Down change the order, Ctrl+Home runs next."""
 
-    def __init__(self, state: QueueState, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        state: QueueState,
+        parent: QWidget | None = None,
+        *,
+        describe: Callable[[str], str] = str,
+    ) -> None:
         super().__init__(parent)
         self._state = state
+        self._describe = describe
         self._items: dict[int, QTreeWidgetItem] = {}
         self._bar: QProgressBar | None = None
         self._bar_job = 0
@@ -53,6 +62,7 @@ class QueuePanel(QWidget):
         self._empty.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout(self)
         column.setContentsMargins(*[theme.px(theme.SPACE)] * 4)
+        column.addWidget(theme.label(self.tr("Queue"), "subtitle"))
         column.addWidget(self.list, 1)
         column.addWidget(self._empty, 1)
         column.addLayout(self._make_buttons())
@@ -133,22 +143,28 @@ class QueuePanel(QWidget):
             "cancelled": self.tr("Cancelled"),
         }[job.state]
         item.setData(_JOB, _JOB_ROLE, job.id)
-        item.setText(_JOB, job_words(job))
+        told = self._told(job)
+        item.setText(_JOB, told)
         item.setSizeHint(_JOB, QSize(theme.px(80), theme.px(_ROW_PX)))
         item.setIcon(_STATE, icon(_ICONS[job.state]))
         item.setText(_STATE, words)
         count = f"{job.made}/{1 if job.request.path else job.request.count}"
         item.setText(_PROGRESS, "" if job.state == "running" else count)
-        tip = job.message or f"{job_words(job)}: {words}"
+        tip = job.message or f"{told}: {words}"
         for column in range(3):
             item.setToolTip(column, tip)
-        item.setData(
-            _JOB, int(Qt.ItemDataRole.AccessibleTextRole), f"{job_words(job)}, {words}, {count}. {job.message}"
-        )
+        item.setData(_JOB, int(Qt.ItemDataRole.AccessibleTextRole), f"{told}, {words}, {count}. {job.message}")
         if job.state == "running":
             self._show_bar(item, job)
         elif self._bar_job == job.id:
             self._drop_bar()
+
+    def _told(self, job: Job) -> str:
+        """What a job makes, with the model's name; its id once the model is gone."""
+        try:
+            return job_words(job, self._describe(job.request.package))
+        except StudioError:
+            return job_words(job)
 
     def _show_bar(self, item: QTreeWidgetItem, job: Job) -> None:
         if self._bar_job != job.id:

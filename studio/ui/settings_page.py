@@ -122,6 +122,7 @@ class SettingsPage(QWidget):
         self.device.setAccessibleName(self.tr("Device"))
         self.device.activated.connect(lambda _: self._state.change({"device": str(self.device.currentData())}))
         self.threads = NumberSlider(THREADS)
+        self.threads.field.setSpecialValueText(self.tr("All"))
         self.threads.changed.connect(lambda value: self._state.change({"threads": int(value)}))
         self.free = push_button(
             self.tr("Free memory"), self._actions.free_memory, tip=self.tr("Let go of every loaded model")

@@ -67,7 +67,7 @@ class TopBar(QWidget):
     def show_facts(self, facts: RunFacts | None) -> None:
         """What the last run ran on, from the live session; and why not on the GPU."""
         if facts is None:
-            self.device.setText(" " + self.tr("not loaded yet"))
+            self.device.setText(" " + self.tr("no model loaded"))
             self.device.setToolTip(self.tr("The first Generate opens the model and says here what it runs on."))
             return
         name = PROVIDERS.get(facts.provider, facts.provider.removesuffix("ExecutionProvider"))

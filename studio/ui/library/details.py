@@ -73,7 +73,7 @@ class ModelDetails(QScrollArea):
         self._preview.setAccessibleName(f"What {card.name} makes")
         self._name.setText(card.name)
         self._summary.setText(card.summary)
-        self._show_badges([card.family, *badges(entry)])
+        self._show_badges([card.kind, *badges(entry)])
         self._problem.setVisible(bool(entry.problem))
         self._problem_text.setText(entry.problem)
         self._doubt.setVisible(bool(card.experimental) and not entry.problem)
@@ -95,6 +95,7 @@ class ModelDetails(QScrollArea):
         card = entry.card
         rows = (
             ("Makes", card.size),
+            ("System", card.family),
             ("Exactness", card.parity[:1].upper() + card.parity[1:]),
             ("Speed here", entry.speed or "measured at the first run"),
             ("Trained on", card.trained_on),

@@ -68,7 +68,7 @@ class ModelRows(QAbstractListModel):
         if role == Qt.ItemDataRole.DecorationRole:
             return self._thumbs[entry.package.sha256]
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{entry.card.name}, {entry.card.family}, {', '.join(badges(entry))}"
+            return f"{entry.card.name}, {entry.card.kind}, {', '.join(badges(entry))}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return entry.problem or entry.card.summary
         return None
@@ -128,7 +128,7 @@ class _RowPainter(QStyledItemDelegate):
         quiet_font.setPointSizeF(painter.font().pointSizeF() * 0.9)
         rows = (
             (name_font, shades.text, entry.card.name),
-            (quiet_font, shades.muted, entry.card.family),
+            (quiet_font, shades.muted, entry.card.kind),
             (
                 quiet_font,
                 shades.bad if entry.problem else shades.muted,

@@ -245,7 +245,8 @@ class LibraryPage(QWidget):
 
 def _matches(entry: LibraryEntry, words: list[str]) -> bool:
     card = entry.card
-    text = f"{card.id}\n{card.name}\n{card.summary}\n{card.family}\n{card.trained_on}\n{card.licence}".lower()
+    told = (card.id, card.name, card.summary, card.kind, card.family, card.trained_on, card.licence)
+    text = "\n".join(told).lower()
     return all(word in text for word in words)
 
 

@@ -69,6 +69,7 @@ class Controls(QWidget):
         state.values_changed.connect(self.show_values)
         state.history_changed.connect(self._show_seed)
         state.memory.changed.connect(self._show_points)
+        state.start.changed.connect(self._on_start_changed)
         state.results.picture_changed.connect(self._show_points)
         self._maps.ready.connect(lambda _: self._show_map())
         self.form.changed.connect(state.set_control)
@@ -121,6 +122,14 @@ class Controls(QWidget):
 
     def _on_pad_moved(self, u: float, v: float) -> None:
         self._state.set_map_place(u, 1 - v)
+
+    def _on_start_changed(self, _pixels: object) -> None:
+        """Bring what can be done with a start picture into sight."""
+        if self._state.start.pixels is not None:
+            body = self.area.widget().layout()
+            if body is not None:
+                body.activate()
+            self.area.ensureWidgetVisible(self.start)
 
     def _show_seed(self) -> None:
         values = self._state.values

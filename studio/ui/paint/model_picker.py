@@ -4,6 +4,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from studio.core.families_table import family_name, plain_name
 from studio.state.paint import PaintState
 from studio.state.previews import Previews
 from studio.ui import theme
@@ -28,9 +29,9 @@ class ModelPicker(QWidget):
         self.combo.setSizeAdjustPolicy(QuietCombo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(8)
         self.summary = theme.label("", "hint", wrap=True)
-        self.facts = theme.label("", "number")
+        self.facts = theme.label("", "hint", wrap=True)
         below = QHBoxLayout()
-        below.addWidget(self.facts, 1, Qt.AlignmentFlag.AlignLeft)
+        below.addWidget(self.facts, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACE // 2)
@@ -60,7 +61,8 @@ class ModelPicker(QWidget):
         self.combo.setCurrentIndex(self.combo.findData(manifest.id))
         self.summary.setText(manifest.summary)
         size = f"{manifest.size.width_px} × {manifest.size.height_px} px" if manifest.size else ""
-        words = [size, manifest.family]
+        words = [size, plain_name(manifest.family)]
+        self.facts.setToolTip(f"{family_name(manifest.family)} ({manifest.family})")
         if manifest.quality == "experimental":
             words.append(self.tr("experimental"))
         self.facts.setText(" · ".join(word for word in words if word))

@@ -51,15 +51,19 @@ class PaintPane(QWidget):
         self.controls.start.paste_wanted.connect(self.paste)
         self.stage.paste_wanted.connect(self.paste)
         self.stage.mask_bar.done.connect(self._on_mask_done)
+        self.controls.make.main_pressed.connect(self._leave_mask)
+        self.controls.make.queue_pressed.connect(self._leave_mask)
         self._bind_keys()
         self.setFocusProxy(self.controls.make.button)
 
     def generate(self) -> None:
         """Ctrl+Enter: what the big button does."""
+        self._leave_mask()
         self.state.generate_or_stop()
 
     def generate_first(self) -> None:
         """Ctrl+Shift+Enter: before everything that waits."""
+        self._leave_mask()
         self.state.generate(front=True)
 
     def cancel(self) -> None:
@@ -118,6 +122,11 @@ class PaintPane(QWidget):
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(run)
+
+    def _leave_mask(self) -> None:
+        """What is made now wants to be seen; the mask stays with the start picture."""
+        if self.stage.masking:
+            self._on_mask_done()
 
     def _on_mask_done(self) -> None:
         self.controls.start.paint_mask.setChecked(False)

@@ -177,9 +177,10 @@ class PointsBar(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(theme.GAP, theme.SPACE, theme.GAP, theme.SPACE + 2)
         column.setSpacing(theme.SPACE // 2)
-        column.addLayout(top)
+        # The list grows upwards: the button stays under the pointer from the first point to the last.
         column.addWidget(self.empty)
         column.addWidget(self.list)
+        column.addLayout(top)
         column.addLayout(options)
 
     def _connect(self) -> None:

@@ -8,6 +8,7 @@ from studio.state.paint import PaintState
 from studio.state.paint_mask import Mask
 from studio.ui import icons, theme
 from studio.ui.buttons import push_button, tool_button
+from studio.ui.elided import ElidedLabel
 from studio.ui.paint.batch_bar import BatchBar
 from studio.ui.paint.film_player import FilmPlayer
 from studio.ui.paint.mask_bar import MaskBar
@@ -34,8 +35,7 @@ class Stage(QWidget):
         self.batch = BatchBar(state.results)
         self.points = PointsBar(state)
         self.mask_bar = MaskBar(state.start)
-        self.caption = theme.label("", "number")
-        self.caption.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.caption = ElidedLabel("number")
         self.keep = push_button(self.tr("Keep"), state.keep, name="save", tip=self.tr("Save this picture (Ctrl+S)"))
         self.copy = tool_button("copy", self.tr("Copy picture"), self.copy_picture, keys="Ctrl+C")
         self.use = tool_button("picture", self.tr("Start from this picture"), self.start_from_this)

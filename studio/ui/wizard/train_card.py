@@ -86,8 +86,11 @@ class TrainCard(Card):
         """Show the state."""
         state, run = self._state, self._state.run
         active = run is not None and (state.flow.training or run.trained or run.status == "waiting")
+        pressed = active and self.train_button.hasFocus()
         self._live.setVisible(active)
         self.train_button.setVisible(not active)
+        if pressed:  # else the focus of the button that goes would jump to the tabs
+            self.pause_button.setFocus()
         self.train_button.setEnabled(state.can_start and (run is None or run.status != "measuring"))
         say(self.missing, "" if active else "\n".join(state.missing))
         if not active or run is None:
@@ -98,6 +101,7 @@ class TrainCard(Card):
         if not run.live:
             self._bar.setRange(0, max(1, run.total))
         say(self._facts, _facts(run))
+        self._facts.setToolTip(_losses(run))
         say(self._message, f"{run.message} {run.hint}".strip(), level=_LEVELS.get(run.status, ""))
         self._refresh_buttons(run)
         self.plot.show_curves(state.training.curves(run.id))
@@ -176,12 +180,14 @@ class SampleBox(QWidget):
 _LEVELS = {"failed": "error", "crashed": "error", "paused": "warning"}
 
 
+def _losses(run: RunView) -> str:
+    return " · ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in run.losses.items())
+
+
 def _facts(run: RunView) -> str:
     parts: list[str] = []
     if run.live and run.phase == "training" and run.seconds_left >= 0:
         parts.append(f"{lasts(run.seconds_left)} left")
-    if run.losses:
-        parts += [f"{name} {value:.4g}" for name, value in run.losses.items()]
     if run.step_ms:
         parts.append(f"{run.step_ms:.0f} ms a step")
     if run.memory_mb:

@@ -88,7 +88,13 @@ def test_what_is_missing_is_said_in_words():
 
 def test_three_pictures_only():
     flow = steps.with_words(steps.with_base(steps.understood(Flow(), found(3)), base()), name="Mine")
-    assert steps.missing(flow, base()) == ("Only 3 usable pictures: this model needs at least 24. Add 21 more.",)
+    assert steps.missing(flow, base()) == ("Only 3 usable pictures: this model needs at least 20. Add 17 more.",)
+
+
+def test_fewer_than_the_model_likes_is_said_and_allowed():
+    flow = steps.with_words(steps.with_base(steps.understood(Flow(), found(22)), base()), name="Mine")
+    assert steps.missing(flow, base()) == ()
+    assert "22 pictures are fewer than the 24" in advice(found(22), base())
 
 
 def advice(understanding, manifest) -> str:

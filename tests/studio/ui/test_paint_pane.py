@@ -236,6 +236,16 @@ def test_mask_is_painted_by_mouse_and_keys(pane, kit, qtbot) -> None:
     assert not pane.controls.start.paint_mask.isChecked()
 
 
+def test_generating_leaves_the_mask_so_that_the_result_is_seen(pane, kit, qtbot) -> None:
+    kit.state.start.take(picture())
+    qtbot.waitUntil(lambda: kit.state.start.pixels is not None)
+    qtbot.mouseClick(pane.controls.start.paint_mask, LEFT)
+    assert pane.stage.masking
+    pane.controls.make.main_pressed.emit()
+    assert not pane.stage.masking
+    assert kit.state.start.mask is not None
+
+
 def test_copy_and_paste(pane, kit, qtbot) -> None:
     kit.state.generate()
     kit.queue.play()
