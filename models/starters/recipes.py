@@ -107,7 +107,7 @@ RECIPES: Mapping[str, Recipe] = {
             _FOLDERS.format(items=200, px=32),
             200,
             {},
-            {"batch": 96, "learning_rate": 0.0005},
+            {"batch": 64, "learning_rate": 0.0005},
         ),
         Recipe(
             "emoji-diffusion",
