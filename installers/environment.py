@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ((3, 13), (3, 12), (3, 11))
 STAMP_NAME = "reverie-stamp.json"
 PIP_ATTEMPTS = 3
+PROBED = {
+    "PySide6.QtWidgets": ("PySide6", "PySide6_Essentials", "PySide6_Addons", "shiboken6"),
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime"),
+}
+"""What must import after an installation, and the distributions whose files it consists of."""
 NEEDED_DISK_GB = 8.0
 
 
@@ -134,6 +139,7 @@ def prepare(extras: frozenset[str], *, root: Path = ROOT) -> None:
     wanted = extras | (read_stamp(root)[1] if read_stamp(root)[0] == key else frozenset())
     step(f"Installing the pinned packages ({', '.join(['window', *sorted(wanted)])}); the first time takes minutes")
     _pip_install(root, wanted)
+    _mend(root)
     write_stamp(root, key, wanted)
 
 
@@ -173,6 +179,43 @@ def _pip_install(root: Path, extras: frozenset[str]) -> None:
         "The packages could not be installed; pip's own reason stands above.",
         "Check the network connection and the free disk space, then start again: it goes on from there.",
     )
+
+
+def broken_imports(root: Path) -> list[str]:
+    """Modules of `PROBED` that the environment's Python cannot import.
+
+    Upgraded in place, distributions that share a folder can lose files: the old one takes the new one's along.
+    """
+    probe = "import importlib, sys; importlib.import_module(sys.argv[1])"
+    quiet = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "QT_QPA_PLATFORM": "offscreen"}
+    return [
+        name
+        for name in PROBED
+        if subprocess.run(
+            [str(venv_tool(root, "python")), "-c", probe, name], env=quiet, capture_output=True, check=False
+        ).returncode
+    ]
+
+
+def _mend(root: Path) -> None:
+    """Install once more, from nothing, the distributions of what cannot be imported."""
+    broken = broken_imports(root)
+    if not broken:
+        return
+    say(f"{' and '.join(broken)} cannot be imported; installing once more.")
+    python = str(venv_tool(root, "python"))
+    list_command = [python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"]
+    listed = subprocess.run(list_command, capture_output=True, text=True, check=False).stdout.split()
+    names = {distribution.lower() for name in broken for distribution in PROBED[name]}
+    again = [pinned for pinned in listed if pinned.partition("==")[0].lower() in names]
+    command = [python, "-m", "pip", "install", "--no-input", "--force-reinstall", "--no-deps", *again]
+    environment = pip_environment(dict(os.environ), interactive=sys.stdout.isatty())
+    subprocess.run(command, env=environment, check=False)
+    left = broken_imports(root)
+    if left:
+        say(
+            f"{' and '.join(left)} still cannot be imported; `bootstrap.py doctor` says which system library is missing."
+        )
 
 
 def _check_disk(root: Path) -> None:

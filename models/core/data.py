@@ -20,6 +20,8 @@ from studio.core.params import Value
 from studio.runtime.pixels import to_model
 
 SPLITS = ("train", "valid")
+HELD_OUT = 256
+_CLASS_STREAM = 1
 
 
 class MemoryDataset:
@@ -31,6 +33,8 @@ class MemoryDataset:
         labels: split to ``(N,) int64`` index in ``facts.labels``; -1 where a picture has none of them.
         attributes: split to ``(N, A) bool``.
         digest: sha256 of the list and of every file, in hex.
+        taught_to_all: no picture has a class of the base model, so each teaches every class in turn. Given none, they
+            would teach what a conditional network is never asked for.
     """
 
     def __init__(
@@ -41,12 +45,14 @@ class MemoryDataset:
         labels: Mapping[str, Tensor],
         attributes: Mapping[str, Tensor],
         digest: str,
+        taught_to_all: bool = False,
     ) -> None:
         self.facts = facts
         self.digest = digest
         self._pictures = dict(pictures)
         self._labels = dict(labels)
         self._attributes = dict(attributes)
+        self._taught_to_all = taught_to_all
 
     def count(self, split: str) -> int:
         """How many pictures ``split`` has."""
@@ -64,10 +70,17 @@ class MemoryDataset:
         """``(N, A) bool``: which attributes of ``facts.attributes`` are true of each picture."""
         return self._attributes[split]
 
-    def batch(self, split: str, indices: Tensor) -> Batch:
-        """The pictures of ``split`` at ``indices`` ``(B,) int64``."""
-        labels = _one_hot(self._labels[split][indices], len(self.facts.labels))
-        return Batch(images=_floats(self._pictures[split][indices]), labels=labels)
+    def batch(self, split: str, indices: Tensor, *, turn: int = 0) -> Batch:
+        """The pictures of ``split`` at ``indices`` ``(B,) int64``; ``turn`` draws the classes of unclassed ones."""
+        classes = self._labels[split][indices]
+        if self._taught_to_all:
+            drawn = np.random.default_rng([_CLASS_STREAM, turn]).integers(0, len(self.facts.labels), len(indices))
+            classes = torch.from_numpy(drawn)
+        return Batch(_floats(self._pictures[split][indices]), _one_hot(classes, len(self.facts.labels)))
+
+    def held_out(self) -> Batch:
+        """The first `HELD_OUT` validation pictures: what a running training is measured on."""
+        return self.batch("valid", torch.arange(min(HELD_OUT, self.count("valid"))))
 
 
 def load_dataset(folder: Path, *, channels: int | None = None, labels: tuple[str, ...] | None = None) -> MemoryDataset:
@@ -76,7 +89,8 @@ def load_dataset(folder: Path, *, channels: int | None = None, labels: tuple[str
     Args:
         folder: holds ``items.jsonl``.
         channels: 1, 3 or 4 to convert to; None takes the least that keeps every picture whole.
-        labels: the classes of a base package, in its order; None takes the data's own, sorted.
+        labels: the classes of a base package, in its order; None takes the data's own, sorted. Pictures of other
+            classes have none, unless all do: see `MemoryDataset`.
 
     Raises:
         TrainingError: a file is missing, damaged or of another size, or there is no training picture.
@@ -107,6 +121,7 @@ def load_dataset(folder: Path, *, channels: int | None = None, labels: tuple[str
         labels={split: torch.tensor([place.get(items[i].label, -1) for i in rows[split]]).long() for split in SPLITS},
         attributes={split: _flags([items[i] for i in rows[split]], attributes) for split in SPLITS},
         digest=hashlib.sha256(b"".join(hashes)).hexdigest(),
+        taught_to_all=bool(names) and not any(item.label in place for item in items),
     )
 
 

@@ -28,6 +28,10 @@ class Batch:
     images: Tensor
     labels: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same on ``device``, pictures in the memory layout that convolutions like best."""
+        return Batch(self.images.to(device, memory_format=torch.channels_last), self.labels.to(device))
+
 
 @dataclass(frozen=True)
 class DataFacts:
@@ -126,6 +130,11 @@ class Family(Protocol):
     @property
     def Config(self) -> type[msgspec.Struct]:  # noqa: N802 - it names a class
         """Struct with a default for every field; ``Config(**manifest.config)`` rebuilds the network."""
+        ...
+
+    @property
+    def judged_by(self) -> Mapping[str, str]:
+        """Figures of `validate` that compare two networks, with their names for people; lower is better."""
         ...
 
     @property

@@ -27,7 +27,6 @@ from studio.core.protocol import CHECKPOINTS, SAMPLES, Phase, TrainingEvent
 from studio.runtime.atomic import sweep, write_bytes
 
 LOSS_EVERY_S = 0.5
-VALID_ITEMS = 256
 _PAUSE_POLL_S = 0.1
 _RETRY_S = 5.0
 
@@ -185,9 +184,9 @@ class Trainer:
         rows = draw_indices(
             index, items=self.job.data.count("train"), batch=self._batch, seed=int(self.job.settings["seed"])
         )
-        batch = self.job.data.batch("train", rows)
+        batch = self.job.data.batch("train", rows, turn=index)
         images = augmented(batch.images, self.job.settings, self._state.rng)
-        return _on(Batch(images, batch.labels), self.job.device)
+        return Batch(images, batch.labels).to(self.job.device)
 
     def _backward(self, stream: Iterator[Loss]) -> Loss | None:
         loss = next(stream, None)
@@ -327,10 +326,9 @@ class Trainer:
         return sheet_png(job.family.sample(job.network, job.config, seeds=list(range(count)), labels=labels))
 
     def _validated(self) -> dict[str, float]:
-        count = min(VALID_ITEMS, self.job.data.count("valid"))
-        if count == 0:
+        if not self.job.data.count("valid"):
             return {}
-        batch = _on(self.job.data.batch("valid", torch.arange(count)), self.job.device)
+        batch = self.job.data.held_out().to(self.job.device)
         rng = torch.Generator(self.job.device).manual_seed(0)
         return self.job.family.validate(self.job.network, self.job.config, batch, rng)
 
@@ -403,11 +401,6 @@ def memory_mb() -> float:
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 1e6
     return psutil.Process().memory_info().rss / 1e6
-
-
-def _on(batch: Batch, device: torch.device) -> Batch:
-    images = batch.images.to(device, memory_format=torch.channels_last)
-    return Batch(images, batch.labels.to(device))
 
 
 def _is_memory(error: Exception) -> bool:

@@ -60,6 +60,18 @@ def nearest_distances(points: Tensor, others: Tensor, *, skip_self: bool = False
     return torch.cat(rows)
 
 
+def sliced_distance(first: Tensor, second: Tensor, rng: torch.Generator, *, directions: int = 256) -> float:
+    """Sliced Wasserstein distance of two equally large sets ``(N, ...)`` (Bonneel et al. 2015, section 3).
+
+    The mean distance of their sorted projections on random directions of length one: a difference of 1 in every value
+    counts about 0.8, whatever the size of a picture.
+    """
+    flat, other = first.flatten(1), second.flatten(1)
+    drawn = torch.randn(flat.shape[1], directions, generator=rng, device=rng.device).to(flat.device)
+    axes = drawn / drawn.norm(dim=0, keepdim=True)  # (P, directions)
+    return float(((flat @ axes).sort(dim=0).values - (other @ axes).sort(dim=0).values).abs().mean())
+
+
 def memorisation(made: Tensor, held_out: Tensor, train: Tensor) -> float:
     """Median distance of made pictures to the nearest training picture over that of held-out real ones.
 

@@ -1,10 +1,12 @@
 """The last part of a run: from the trainer's weights to a visible package, told step by step."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from models.core.loop import Trainer
 from models.core.steering import abandonable
+from models.export.comparison import compared
 from models.export.publish import Description, Play, publish
 from studio.core.manifest import ParityCheck
 from studio.core.protocol import Phase, TrainingEvent
@@ -25,6 +27,8 @@ def publish_run(trainer: Trainer, *, description: Description, play: Play | None
     tell("exporting")
     trainer.check_moved()
     with abandonable(trainer.steering), trainer.finished_weights() as network:
+        if not description.metrics:
+            description = replace(description, metrics=compared(trainer.job, network))
         folder, checks = publish(
             trainer.job,
             network,

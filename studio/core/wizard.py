@@ -283,7 +283,7 @@ def _advice_on_labels(found: Understanding, base: Manifest) -> list[Advice]:
         names = ", ".join(base.labels[:6]) + (" ..." if len(base.labels) > 6 else "")
         return [
             Advice(
-                f"No folder is named like a class of this model ({names}), so it learns your pictures without classes."
+                f"No folder is named like a class of this model ({names}), so every class of it learns your pictures."
             )
         ]
     other = [label for label in found.labels if label not in base.labels]

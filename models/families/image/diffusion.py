@@ -160,6 +160,7 @@ class Diffusion:
     id = "DDM"
     pipeline = "diffusion-image/1"
     Config = DiffusionConfig
+    judged_by: Mapping[str, str] = {"loss": "prediction error"}
     params = (
         Param("steps", "int", 6000, "Steps", "Optimiser steps in all.", low=1, high=2_000_000, unit="steps"),
         Param("batch", "int", 64, "Batch", "Pictures per step.", low=1, high=4096, unit="pictures"),

@@ -13,7 +13,7 @@ Exported: ``decode(z) -> image`` and ``encode(image) -> mu, logvar``. Everything
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -153,6 +153,7 @@ class AutoencoderFamily:
     params: tuple[Param, ...]
     pipeline: str = "latent-image/1"
     Config: type[AutoencoderConfig] = AutoencoderConfig
+    judged_by: Mapping[str, str] = field(default_factory=lambda: {"mse": "reconstruction error"})
 
     def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> AutoencoderConfig:
         """Halve down to 4 px, at most five times; more channels the coarser the map."""

@@ -14,7 +14,7 @@ Exported: ``decode(z[, y]) -> image`` and ``critic(image[, y]) -> score``.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from models.core.family import Batch, DataFacts, Dataset, GraphExport, Loss, PackageParts, StepContext
 from models.core.layers import normal_like, picture_levels, uniform
+from models.core.metrics import sliced_distance
 from studio.core.errors import TrainingError
 from studio.core.params import Param, Value
 from studio.runtime.seeds import normals
@@ -148,6 +149,7 @@ class WassersteinFamily:
     needs_labels: bool
     pipeline: str = "latent-image/1"
     Config: type[WassersteinConfig] = WassersteinConfig
+    judged_by: Mapping[str, str] = field(default_factory=lambda: {"sliced_distance": "sliced Wasserstein distance"})
     params: tuple[Param, ...] = (
         Param("steps", "int", 4000, "Steps", "Generator steps in all.", low=1, high=2_000_000, unit="steps"),
         Param(
@@ -301,7 +303,7 @@ class WassersteinFamily:
     def validate(
         self, network: Pair, config: WassersteinConfig, batch: Batch, rng: torch.Generator
     ) -> dict[str, float]:
-        """Distance between held-out and made pictures as the critic sees it, and its gradient length between them."""
+        """Held-out against made pictures: as the critic sees them, its gradient between them, and without a critic."""
         labels = batch.labels if config.labels else None
         with torch.no_grad():
             made = network.generator(self._codes(network, len(batch.images), rng, like=batch.images), labels)
@@ -312,6 +314,7 @@ class WassersteinFamily:
             "distance": (real_score.mean() - made_score.mean()).item(),
             "gradient_norm": length.item(),
             "real_ranked_higher": (real_score[:, None] > made_score[None, :]).float().mean().item(),
+            "sliced_distance": sliced_distance(batch.images, made, rng),
         }
 
     def graphs(self, network: Pair, config: WassersteinConfig) -> tuple[GraphExport, ...]:

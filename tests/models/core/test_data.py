@@ -120,3 +120,12 @@ def test_mirroring_flips_half_and_shifting_stays_inside() -> None:
     assert 70 < int(mirrored) < 130
     shifted = augmented(images, {"shift_px": 1}, torch.Generator().manual_seed(0))
     assert {float(image[0, 3, 3]) for image in shifted} == {21.0 + 6 * y + x for y in (-1, 0, 1) for x in (-1, 0, 1)}
+
+
+def test_pictures_without_a_class_of_the_base_teach_every_class_in_turn(tmp_path: Path) -> None:
+    data = load_dataset(make_data(tmp_path / "data"), labels=("x", "y", "z"))
+    rows = torch.zeros(8, dtype=torch.int64)
+    drawn = torch.cat([data.batch("train", rows, turn=turn).labels for turn in range(20)])
+    assert drawn.sum(dim=1).eq(1).all()
+    assert drawn.mean(dim=0).min() > 0.2
+    assert torch.equal(data.batch("train", rows, turn=3).labels, data.batch("train", rows, turn=3).labels)

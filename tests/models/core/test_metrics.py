@@ -15,6 +15,7 @@ from models.core.metrics import (
     moments,
     nearest_distances,
     neighbour_accuracy,
+    sliced_distance,
     squared_error,
 )
 
@@ -112,3 +113,10 @@ def test_a_judge_learns_classes_and_repeats_itself():
     assert first.accuracy > 0.9
     assert torch.equal(first.features(images), second.features(images))
     assert first.probabilities(images).sum(dim=1).tolist() == pytest.approx([1] * 80, abs=1e-5)
+
+
+def test_sliced_distance_is_nought_for_the_same_set_and_that_of_a_shift():
+    pictures = gaussian(50, [0.0] * 12, [1.0] * 12).reshape(50, 3, 2, 2)
+    rng = torch.Generator().manual_seed(1)
+    assert sliced_distance(pictures, pictures.flip(0), rng) < 1e-6
+    assert sliced_distance(pictures, pictures + 0.5, rng) == pytest.approx(0.4, rel=0.2)

@@ -46,6 +46,7 @@ class Tiny:
     id = "TINY"
     pipeline = "latent-image/1"
     Config = Config
+    judged_by: Mapping[str, str] = {"mse": "reconstruction error"}
     params = (Param("learning_rate", "float", 0.003, "Learning rate", low=0.0, high=1e9),)
 
     def config(self, facts: DataFacts, overrides: Mapping[str, Any]) -> Config:

@@ -106,6 +106,10 @@ def test_a_fine_tune_starts_from_the_base_and_names_it(
     manifest = open_package(publish_run(trainer, description=Description()), trusted=True).manifest
     assert (manifest.origin.parent, manifest.origin.parent_sha256) == (start.manifest.id, start.sha256)
     assert manifest.summary == "Trained further from Tiny one."
+    (metric,) = manifest.metrics
+    told = [event.losses["mse"] for event in read_events(trainer.job.run)[0] if event.kind == "metric"]
+    assert (metric.baseline, metric.value) == (round(told[0], 6), round(told[-1], 6))
+    assert metric.baseline_name == "Tiny one before the training"
     assert next(event.value for event in read_events(trainer.job.run)[0] if event.kind == "moved") > 0
 
 

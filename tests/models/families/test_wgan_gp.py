@@ -122,7 +122,7 @@ def test_a_sample_depends_on_seed_and_class_alone():
 
 def test_validation_ranks_and_measures_the_gradient():
     told = GAN.validate(GAN.build(tiny()), tiny(), batch(), torch.Generator().manual_seed(0))
-    assert set(told) == {"distance", "gradient_norm", "real_ranked_higher"}
+    assert set(told) == {"distance", "gradient_norm", "real_ranked_higher", "sliced_distance"}
     assert 0 <= told["real_ranked_higher"] <= 1
 
 
