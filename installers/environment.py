@@ -18,10 +18,11 @@ SUPPORTED = ((3, 13), (3, 12), (3, 11))
 STAMP_NAME = "reverie-stamp.json"
 PIP_ATTEMPTS = 3
 PROBED = {
-    "PySide6.QtWidgets": ("PySide6", "PySide6_Essentials", "PySide6_Addons", "shiboken6"),
-    "onnxruntime": ("onnxruntime-gpu", "onnxruntime"),
+    "PySide6.__version__": ("PySide6", "PySide6_Essentials", "PySide6_Addons", "shiboken6"),
+    "onnxruntime.InferenceSession": ("onnxruntime-gpu", "onnxruntime"),
 }
-"""What must import after an installation, and the distributions whose files it consists of."""
+"""What must be there after an installation, and the distributions that bring it. Nothing here needs a system library:
+where one is missing, installing again would not help."""
 NEEDED_DISK_GB = 8.0
 
 
@@ -182,17 +183,17 @@ def _pip_install(root: Path, extras: frozenset[str]) -> None:
 
 
 def broken_imports(root: Path) -> list[str]:
-    """Modules of `PROBED` that the environment's Python cannot import.
+    """Names of `PROBED` that the environment's Python does not find.
 
     Upgraded in place, distributions that share a folder can lose files: the old one takes the new one's along.
     """
-    probe = "import importlib, sys; importlib.import_module(sys.argv[1])"
-    quiet = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "QT_QPA_PLATFORM": "offscreen"}
+    probe = "import importlib, sys; getattr(importlib.import_module(sys.argv[1]), sys.argv[2])"
+    quiet = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
     return [
         name
         for name in PROBED
         if subprocess.run(
-            [str(venv_tool(root, "python")), "-c", probe, name], env=quiet, capture_output=True, check=False
+            [str(venv_tool(root, "python")), "-c", probe, *name.split(".")], env=quiet, capture_output=True, check=False
         ).returncode
     ]
 
@@ -202,7 +203,7 @@ def _mend(root: Path) -> None:
     broken = broken_imports(root)
     if not broken:
         return
-    say(f"{' and '.join(broken)} cannot be imported; installing once more.")
+    say(f"{' and '.join(broken)} is damaged; installing it once more.")
     python = str(venv_tool(root, "python"))
     list_command = [python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"]
     listed = subprocess.run(list_command, capture_output=True, text=True, check=False).stdout.split()
@@ -213,8 +214,9 @@ def _mend(root: Path) -> None:
     subprocess.run(command, env=environment, check=False)
     left = broken_imports(root)
     if left:
-        say(
-            f"{' and '.join(left)} still cannot be imported; `bootstrap.py doctor` says which system library is missing."
+        raise InstallError(
+            f"The environment stays damaged: {' and '.join(left)} cannot be imported.",
+            f"Remove the folder {venv_folder(root)} and start again.",
         )
 
 

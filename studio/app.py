@@ -450,7 +450,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Open the window; returns the exit code. Files given are opened, in the running window when there is one."""
     parser = argparse.ArgumentParser(prog="reverie", description="An offline studio for artists.")
     parser.add_argument("files", nargs="*", type=Path, help="models, pictures with recipes, folders to train on")
-    parser.add_argument("--smoke", action="store_true", help="open the window, close it and report")
+    parser.add_argument("--smoke", nargs="?", type=int, const=1500, metavar="MS", help="open, and close after MS")
     options = parser.parse_args(argv)
     paths = default_paths()
     QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
@@ -464,7 +464,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from studio.workers.instance import SingleInstance
 
     instance = SingleInstance(paths.data)
-    if not options.smoke and not instance.claim():
+    if options.smoke is None and not instance.claim():
         return 0 if instance.hand_over(tuple(options.files)) else 1
     book = Logbook(paths.data / "log")
     book.open()
@@ -472,9 +472,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     last_net.spread(studio.notices.post_error, QApplication.quit)
     instance.called.connect(lambda files: (studio.window.come_forward(), studio.open_files(files)))
     studio.window.show()
+    if options.smoke is not None:  # before `_begin`, so that 0 closes a window that was only shown
+        studio.clock.later(options.smoke, studio.window.close)
     studio.clock.later(0, lambda: _begin(studio, options.files))
-    if options.smoke:
-        studio.clock.later(1500, studio.window.close)
     code = app.exec()
     studio.close()
     instance.close()

@@ -138,3 +138,34 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(subprocess, "run", lambda *_a, **_k: answer)
     with pytest.raises(InstallError, match="Permission denied"):
         environment.prepare(TRAINER, root=make_checkout(tmp_path))
+
+
+def test_a_package_that_lost_files_is_installed_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    root, started, mended = make_checkout(tmp_path), [], []
+    make_python(root)
+
+    def run(command, **_more):
+        started.append(command)
+        lost = "PySide6" in command and not mended
+        mended.extend(word for word in command if word == "--force-reinstall")
+        listed = "numpy==2.0\nPySide6==6.1\nshiboken6==6.1\n" if "list" in command else ""
+        return subprocess.CompletedProcess(command, int(lost), listed, "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    environment.prepare(TRAINER, root=root)
+    (again,) = [command for command in started if "--force-reinstall" in command]
+    assert again[-2:] == ["PySide6==6.1", "shiboken6==6.1"]
+    assert environment.read_stamp(root)[1] == TRAINER
+
+
+def test_a_package_that_stays_damaged_leaves_no_stamp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    root = make_checkout(tmp_path)
+    make_python(root)
+
+    def run(command, **_more):
+        return subprocess.CompletedProcess(command, int("onnxruntime" in command), "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(InstallError, match="onnxruntime"):
+        environment.prepare(TRAINER, root=root)
+    assert environment.read_stamp(root) == ("", frozenset())
