@@ -67,6 +67,40 @@ def generate_image(  # noqa: PLR0913 - as many arguments as the command has opti
     make_images(wish, Say(as_json=as_json))
 
 
+@generate.command("film", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.option("--model", "model_id", required=True, metavar="ID", help="Which model; see `reverie list`.")
+@click.option("--seeds", required=True, metavar="N,N,...", help="The places to travel between, at least two.")
+@click.option("--frames", type=click.IntRange(1, 10_000), default=24, show_default=True, help="From place to place.")
+@click.option("--fps", type=click.IntRange(1, 120), default=24, show_default=True, help="Frames a second.")
+@click.option("--loop", is_flag=True, help="Return to the first place without a seam.")
+@click.option("--label", "labels", multiple=True, metavar="NAME[=WEIGHT]", help="A class of the model; may repeat.")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A control of the model; may repeat.")
+@click.option("--out", type=click.Path(path_type=Path), help="A .mp4 or .gif file. Default: your results.")
+@click.option("--device", default="", help="Such as cpu or cuda; left out, as in the settings.")
+@_JSON
+@click.pass_context
+def generate_film(  # noqa: PLR0913 - as many arguments as the command has options
+    context: click.Context,
+    *,
+    model_id: str,
+    seeds: str,
+    frames: int,
+    fps: int,
+    loop: bool,
+    labels: tuple[str, ...],
+    values: tuple[str, ...],
+    out: Path | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Make a film that travels from seed to seed. Every control of the model is a flag too."""
+    from studio.cli.film import FilmWish, make_film
+    from studio.cli.generate import flags_as_values
+
+    given = (*values, *flags_as_values(context.args))
+    make_film(FilmWish(model_id, seeds, frames, fps, loop, labels, given, out, device), Say(as_json=as_json))
+
+
 @cli.command("list")
 @_JSON
 def list_models(*, as_json: bool) -> None:

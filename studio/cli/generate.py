@@ -18,7 +18,6 @@ from studio.core.params import Param, Value, checked_values
 from studio.core.requests import SEED_LIMIT, ImageRequest
 from studio.runtime.atomic import storage_error, write_bytes
 from studio.runtime.engine import Engine
-from studio.runtime.gallery_index import GalleryIndex
 from studio.runtime.pictures import read_picture
 from studio.runtime.pixels import fitted_picture
 from studio.runtime.recipes import SUFFIXES, PictureFormat, make_recipe, picture_bytes, pixels_hash
@@ -95,7 +94,7 @@ def make_tour(out: Path, seed: int, say: Say) -> None:
     chosen = [package for package in packages if package.bundled] or list(packages)
     if not chosen:
         raise PackageError("There are no models here.", "Import one: reverie import FILE.reverie")
-    _make_folder(out)
+    make_folder(out)
     engine = workshop.engine()
     with stoppable() as token, say.progress() as bars:
         whole = bars.add_task("Tour", total=len(chosen))
@@ -122,13 +121,11 @@ class _Saver:
         self._format: PictureFormat = workshop.settings.save_format
         self._results: Results | None = None
         if out is None:
-            workshop.paths.data.mkdir(parents=True, exist_ok=True)
-            index = GalleryIndex(workshop.paths.index_file, workshop.paths.trash)
-            self._results = Results(lambda: workshop.results_folder, index)
+            self._results = workshop.results()
         elif out.suffix.lower() in _FORMATS and not out.is_dir():
-            _make_folder(out.parent)
+            make_folder(out.parent)
         else:
-            _make_folder(out)
+            make_folder(out)
 
     def __call__(self, made: PictureMade, facts: RunFacts) -> Path:
         manifest = self._package.manifest
@@ -186,7 +183,7 @@ def _request(wish: Wish, package: Package, workshop: Workshop) -> ImageRequest:
         package.sha256,
         count=wish.count,
         controls=controls_from(wish.values, manifest.controls),
-        labels=_labels(wish.labels, manifest.labels),
+        labels=labels_from(wish.labels, manifest.labels),
         source=_kept(wish.source, package, workshop) if wish.source else "",
         strength=wish.strength,
         mask=_kept(wish.mask, package, workshop) if wish.mask else "",
@@ -210,10 +207,15 @@ def controls_from(values: Sequence[str], params: tuple[Param, ...]) -> dict[str,
     return {name: checked[name] for name in given}
 
 
-def _labels(words: Sequence[str], known: tuple[str, ...]) -> dict[str, float]:
+def labels_from(words: Sequence[str], known: tuple[str, ...]) -> dict[str, float]:
+    """``name`` or ``name=weight`` words as weights by class.
+
+    Raises:
+        BadInputError: an unknown class, or a weight that is no number.
+    """
     weights: dict[str, float] = {}
     for word in words:
-        name, equals, weight = word.rpartition("=") if "=" in word and word not in known else (word, "", "1")
+        name, _, weight = word.rpartition("=") if "=" in word and word not in known else (word, "", "1")
         if name not in known:
             raise BadInputError(
                 f"This model has no class called {name!r}.", f"It has: {', '.join(known) if known else 'none'}."
@@ -224,7 +226,6 @@ def _labels(words: Sequence[str], known: tuple[str, ...]) -> dict[str, float]:
             raise BadInputError(
                 f"The weight of {name!r} is not a number: {weight!r}.", "For example: cat=0.5"
             ) from None
-        del equals
     return weights
 
 
@@ -236,7 +237,8 @@ def _kept(path: Path, package: Package, workshop: Workshop) -> str:
     return workshop.inputs.put(pixels)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it; raises `StorageError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

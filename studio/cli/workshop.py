@@ -9,7 +9,9 @@ from studio.runtime.catalogue import Catalogue
 from studio.runtime.devices import Devices
 from studio.runtime.disposable import Verdicts
 from studio.runtime.engine import Engine
+from studio.runtime.gallery_index import GalleryIndex
 from studio.runtime.inputs import InputStore
+from studio.runtime.results import Results
 from studio.runtime.settings_store import SettingsStore
 from studio.workers.disposable import DisposableCheck
 
@@ -31,6 +33,10 @@ class Workshop:
     def results_folder(self) -> Path:
         """Where results go when the person names no file."""
         return Path(self.settings.results_folder) if self.settings.results_folder else self.paths.results
+
+    def results(self) -> Results:
+        """The person's results with their index; raises `StorageError` when the folder cannot be written."""
+        return Results(lambda: self.results_folder, GalleryIndex(self.paths.index_file, self.paths.trash))
 
     def engine(self, device: str = "") -> Engine:
         """An engine on the device asked for, or on that of the settings."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from studio.core.errors import BadInputError, StorageError
 from studio.core.events import PictureMade, Pixels, RunFacts
@@ -180,10 +181,22 @@ class Results:
             )
 
 
+class FilmHome(Protocol):
+    """Where a film is put: `Results`, or a file of the person's choice."""
+
+    def film_path(self, recipe: Recipe) -> contextlib.AbstractContextManager[Path]:
+        """A free path, reserved while the context lasts."""
+        ...
+
+    def finished_film(self, path: Path, recipe: Recipe, size: tuple[int, int]) -> Entry:
+        """Called when the film lies there whole."""
+        ...
+
+
 class FilmResult:
     """A film that is being written; ends with `finish`, `keep` or `abort`."""
 
-    def __init__(self, results: Results, recipe: Recipe, *, scale: int) -> None:
+    def __init__(self, results: FilmHome, recipe: Recipe, *, scale: int) -> None:
         self._results, self._recipe, self._scale = results, recipe, scale
         self._open = contextlib.ExitStack()
         self._writer: FilmWriter | None = None

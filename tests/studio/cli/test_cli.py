@@ -12,6 +12,7 @@ from studio.core.errors import BadInputError, CancelledError
 from studio.core.families_table import SYSTEMS, system
 from studio.core.manifest import Metric
 from studio.core.paths import default_paths
+from studio.runtime.film import read_frames
 from studio.runtime.packages import export_package, open_package, read_package
 from studio.runtime.recipes import read_recipe
 from tests.package_kit import FIXTURES, change_manifest, copy_fixture
@@ -99,6 +100,42 @@ def test_generate_from_a_picture(home, capsys, tmp_path):
     assert request.source
     assert request.mask
     assert request.strength == 0.3
+
+
+@pytest.mark.parametrize("name", ["film.gif", "film.mp4"])
+def test_a_film_from_seed_to_seed_with_its_recipe(home, capsys, tmp_path, name):
+    target = tmp_path / "made" / name
+    wish = ["generate", "film", "--model", "tiny-latent", "--seeds", "1,2,3", "--frames", "4", "--loop"]
+    code, out, _ = run(capsys, *wish, "--truncation", "0.5", "--out", str(target))
+    assert code == OK
+    assert out.strip() == str(target)
+    assert len(list(read_frames(target))) == 12
+    request = read_recipe(target).recipe.request
+    assert [point.seed for point in request.path] == [1, 2, 3]
+    assert request.controls == {"truncation": 0.5}
+    assert not home.index_file.exists()
+
+
+def test_a_film_goes_into_the_results(home, capsys):
+    code, out, _ = run(capsys, "generate", "film", "--model", "tiny-diffusion", "--seeds", "1,2", "--frames", "2")
+    assert code == OK
+    assert out.startswith(str(home.results))
+    assert out.strip().endswith(".mp4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--seeds", "1"], "two seeds"),
+        (["--seeds", "1,b"], "not seeds"),
+        (["--seeds", "1,-2"], "outside"),
+        (["--seeds", "1,2", "--out", "film.avi"], ".avi"),
+    ],
+)
+def test_a_film_that_cannot_be_made_is_one_sentence(home, capsys, arguments, word):
+    code, _, said = run(capsys, "generate", "film", "--model", "tiny-latent", *arguments)
+    assert code == FAILED
+    assert word in said
 
 
 @pytest.mark.parametrize(
