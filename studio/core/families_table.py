@@ -73,7 +73,7 @@ SYSTEMS: tuple[System, ...] = (
 PLAIN: dict[str, str] = {
     "AE": "Picture compressor",
     "VAE2": "Picture map",
-    "VAEF": "Variations with sliders",
+    "VAEF": "Variations",
     "DCGAN": "One-shot painter",
     "WGANGP": "One-shot painter",
     "CGAN": "One-shot painter",

@@ -197,7 +197,7 @@ class WizardState(QObject):
         """Draw sample pictures of our own and start with them."""
         cancel = self._cancel
         self._set_busy("Drawing sample pictures")
-        target = self._paths.data / "samples"
+        target = self._paths.data / "samples" / "Gems, leaves, suns"
         self._background.run(
             lambda: write_samples(target),
             self._current(cancel, lambda folder: self.start_with([folder])),

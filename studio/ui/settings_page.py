@@ -96,7 +96,9 @@ class SettingsPage(QWidget):
         self.scale.changed.connect(lambda value: self._state.change({"scale": int(value) / 100}))
         self.motion = self._tick("reduced_motion", self.tr("Reduced motion: films do not play by themselves"))
         return _card(
-            self.tr("Look"), ((self.tr("Theme"), self.theme), ("", self.scale), ("", self.motion)),
+            self.tr("Look"),
+            hint=self.tr("After a change of the scale, some sizes settle at the next start."),
+            rows=((self.tr("Theme"), self.theme), ("", self.scale), ("", self.motion)),
         )  # fmt: skip
 
     def _results_card(self) -> QFrame:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from studio.core.params import Param, Value
 from studio.ui import theme
+from studio.ui.elided import ElidedLabel
 from studio.ui.icons import icon
 
 _POSITIONS = 1000
@@ -150,7 +151,8 @@ class NumberSlider(QWidget):
 
     def _build(self) -> None:
         param, whole = self.param, self.param.kind == "int"
-        name = theme.label(param.label)
+        name = ElidedLabel()
+        name.setText(param.label)
         name.setBuddy(self.field)
         field = self.field
         field.setLocale(QLocale.c())

@@ -109,9 +109,18 @@ QStatusBar { background: @panel; } QStatusBar::item { border: none; }
 """
 
 
+_OFF = """
+QPushButton:disabled, QComboBox:disabled, QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled,
+QPushButton[primary="true"]:disabled { border: 1px dashed #b4b4b4; color: #b4b4b4; background: transparent; }
+QToolButton:disabled, QLabel:disabled, QMenu::item:disabled { color: #b4b4b4; }
+"""
+
+
 def style_sheet(shades: Colours, scale: float, *, icons: str = "") -> str:
     """The style sheet with every colour named and every length scaled; ``icons`` is the folder of the SVGs."""
     sheet = re.sub(r"(\d+(?:\.\d+)?)(px|pt)", lambda found: _scaled(found.group(1), found.group(2), scale), _SHEET)
+    if shades.line == shades.text:  # with lines as strong as words, what is off would look like what is on
+        sheet += _OFF
     words = {name: str(value) for name, value in asdict(shades).items()}
     words |= {"icons": icons, "shade": "light" if shades.dark else "dark", "tick": "dark" if shades.dark else "light"}
     for name in sorted(words, key=len, reverse=True):

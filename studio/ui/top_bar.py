@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QWidget
 
 from studio.core.events import RunFacts
@@ -38,8 +39,8 @@ class TopBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GAP, theme.SPACE - 2, theme.SPACE, theme.SPACE - 2)
         row.setSpacing(theme.SPACE // 2)
-        name = theme.label("Reverie", "subtitle")
-        row.addWidget(name)
+        self.name = theme.label("Reverie", "subtitle")
+        row.addWidget(self.name)
         row.addSpacing(theme.GAP)
         for index, (label, mark) in enumerate(tabs):
             tab = self._make_tab(index, label, mark)
@@ -60,6 +61,25 @@ class TopBar(QWidget):
         self.show_facts(None)
         self.show_waiting(0)
 
+    def minimumSizeHint(self) -> QSize:
+        return QSize(theme.px(520), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Where there is no room for all words, first the badge and the name go, then the words of the tabs."""
+        beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
+        row = self.layout()
+        for spare in range(3):
+            self.name.setVisible(spare == 0)
+            self.device.setToolButtonStyle(beside if spare == 0 else alone)
+            for tab in self.tabs:
+                tab.setToolButtonStyle(beside if spare < 2 else alone)
+            if row is None or row.minimumSize().width() <= self.width():
+                return
+
     def pick(self, index: int) -> None:
         """Mark the tab of the pane on view."""
         self.tabs[index].setChecked(True)
@@ -76,6 +96,7 @@ class TopBar(QWidget):
         self.device.setIcon(icon("warning" if facts.reason else "chip", "warn" if facts.reason else "good"))
         self.device.setToolTip(facts.reason or self.tr("The last picture was made on this device."))
         self.device.setAccessibleDescription(facts.reason)
+        self._fit()
 
     def show_waiting(self, count: int) -> None:
         """How many jobs run or wait."""
@@ -95,7 +116,7 @@ class TopBar(QWidget):
         tab.setProperty("tab", "true")
         tab.setCheckable(True)
         tab.setAccessibleName(label)
-        tab.setToolTip(f"Ctrl+{index + 1}")
+        tab.setToolTip(f"{label} (Ctrl+{index + 1})")
         return tab
 
     def _badge(self, mark: str, label: str, *, keys: str = "", run: Callable[[], object] | None = None) -> QToolButton:

@@ -26,7 +26,6 @@ class Zones(QSplitter):
         left.setProperty("panel", "true")
         left.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         left.setMinimumWidth(theme.px(280))
-        centre.setMinimumWidth(theme.px(320))
         self.addWidget(left)
         self.addWidget(centre)
         sizes = [theme.px(LEFT_PX), theme.px(700)]

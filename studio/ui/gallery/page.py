@@ -127,7 +127,8 @@ class GalleryPage(QWidget):
     def _toggle(self, picture: str, words: str, help_text: str) -> QToolButton:
         button = QToolButton()
         button.setIcon(icon(picture))
-        button.setText(words)
+        button.setText(f" {words}")
+        button.setAccessibleName(words)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setCheckable(True)
         button.setToolTip(help_text)

@@ -71,6 +71,7 @@ class TileDelegate(QStyledItemDelegate):
             self._paint_picture(painter, area, image)
         if isinstance(entry, Entry):
             self._paint_marks(painter, area, entry, damaged=isinstance(image, QImage) and image.isNull())
+        painter.setBrush(Qt.BrushStyle.NoBrush)  # a badge left its own
         if state & QStyle.StateFlag.State_Selected:
             painter.setPen(QPen(QColor(shades.accent_text), theme.px(3)))
             painter.drawRect(area.adjusted(1, 1, -2, -2))

@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QSizePolicy
 from studio.core.gallery import Entry
 from studio.state.gallery import GalleryState
 from studio.ui import theme
+from studio.ui.elided import ElidedLabel
 from studio.ui.gallery.actions import Deed, add_shortcuts, deeds, show_menu
 from studio.ui.gallery.picture_view import PictureView
 from studio.ui.icons import icon
 
-_SIDE_PX = 250
+_SIDE_PX = 290
 
 
 class Viewer(QWidget):
@@ -34,7 +35,7 @@ class Viewer(QWidget):
         self._entry: Entry | None = None
         self.picture = PictureView()
         self.picture.setAccessibleName(self.tr("Result"))
-        self._title = theme.label("", "section", wrap=True)
+        self._title = ElidedLabel("section")
         self._facts = theme.label("", wrap=True)
         self._facts.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -85,7 +86,7 @@ class Viewer(QWidget):
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setSpacing(theme.px(theme.SPACE))
-        back = QPushButton(icon("grid"), self.tr("Back to the gallery"))
+        back = QPushButton(icon("grid"), " " + self.tr("Back to the gallery"))
         back.setToolTip(self.tr("Esc"))
         back.clicked.connect(self.closed)
         column.addWidget(back)

@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 
 from studio.state.library import LibraryEntry, LibraryState
 from studio.ui import theme
-from studio.ui.icons import icon, pixmap
+from studio.ui.icon_label import IconLabel
+from studio.ui.icons import icon
 from studio.ui.library.details import ModelDetails
 from studio.ui.library.model_list import ENTRY, ModelList, ModelRows
 
@@ -58,9 +59,9 @@ class LibraryPage(QWidget):
         self._broken = theme.label("", "hint", wrap=True)
         self._broken.setTextFormat(Qt.TextFormat.PlainText)
         self._broken.setProperty("level", "warning")
-        self._import = QPushButton(icon("import"), "Import…")
+        self._import = QPushButton(icon("import"), " Import…")
         self._import.setToolTip("Bring in .reverie files; they can be dropped here too (Ctrl+I)")
-        self._scan = QPushButton(icon("folder"), "Scan a folder…")
+        self._scan = QPushButton(icon("folder"), " Scan a folder…")
         self._scan.setToolTip("Import every model in a folder and the folders inside it")
         self._stack = QStackedWidget()
         self._drop = _drop_hint(self)
@@ -251,7 +252,7 @@ def _matches(entry: LibraryEntry, words: list[str]) -> bool:
 
 
 def _empty(import_models: Callable[[], None]) -> QWidget:
-    button = QPushButton(icon("import", "on_accent"), "Import a model…")
+    button = QPushButton(icon("import", "on_accent"), " Import a model…")
     button.setProperty("primary", "true")
     button.clicked.connect(import_models)
     return _message("No models yet", "Drop a .reverie file here, or choose one. It stays on this machine.", button)
@@ -266,9 +267,7 @@ def _message(title: str, hint: str, button: QPushButton | None = None) -> QWidge
     column = QVBoxLayout(page)
     column.setSpacing(theme.px(theme.SPACE))
     column.addStretch(1)
-    sign = QLabel()
-    sign.setPixmap(pixmap("models", 48))
-    for widget in (sign, theme.label(title, "title"), theme.label(hint, "hint"), button):
+    for widget in (IconLabel("models", 48), theme.label(title, "title"), theme.label(hint, "hint"), button):
         if widget is not None:
             column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
     column.addStretch(2)

@@ -48,7 +48,7 @@ class Controls(QWidget):
 
     def _lay_out(self) -> None:
         body = QWidget()
-        column = QVBoxLayout(body)
+        column = self._column = QVBoxLayout(body)
         column.setContentsMargins(theme.GAP, theme.GAP, theme.GAP, theme.GAP)
         column.setSpacing(theme.SPACE + 4)
         parts = (self.picker, self.no_model, self.presets, self.pad, self.classes, self.seed, self.form, self.start)
@@ -126,10 +126,9 @@ class Controls(QWidget):
     def _on_start_changed(self, _pixels: object) -> None:
         """Bring what can be done with a start picture into sight."""
         if self._state.start.pixels is not None:
-            body = self.area.widget().layout()
-            if body is not None:
-                body.activate()
-            self.area.ensureWidgetVisible(self.start)
+            self._column.activate()
+            bar, below = self.area.verticalScrollBar(), self.start.geometry().bottom() - self.area.viewport().height()
+            bar.setValue(max(bar.value(), below + theme.GAP))
 
     def _show_seed(self) -> None:
         values = self._state.values

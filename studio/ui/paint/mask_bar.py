@@ -33,7 +33,7 @@ class MaskBar(QWidget):
         group.addButton(self.eraser)
         self.brush.setChecked(True)
         self.brush_size = NumberSlider(SIZE)
-        self.brush_size.setFixedWidth(theme.px(220))
+        self.brush_size.setMaximumWidth(theme.px(220))
         self.undo = tool_button("undo", self.tr("Undo stroke"), lambda: start.edit_mask(Mask.undo), keys="Ctrl+Z")
         self.redo = tool_button("redo", self.tr("Redo stroke"), lambda: start.edit_mask(Mask.redo), keys="Ctrl+Shift+Z")
         self.invert = tool_button("swap", self.tr("Invert"), lambda: start.edit_mask(Mask.invert))
@@ -41,7 +41,7 @@ class MaskBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GAP, theme.SPACE // 2, theme.GAP, theme.SPACE // 2)
         for widget in (self.brush, self.eraser, self.brush_size, self.undo, self.redo, self.invert, self.clear):
-            row.addWidget(widget)
+            row.addWidget(widget, int(widget is self.brush_size))
         row.addStretch(1)
         row.addWidget(push_button(self.tr("Done"), self.done.emit, name="check"))
         self.brush_size.changed.connect(self.brush_changed)

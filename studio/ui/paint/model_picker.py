@@ -28,6 +28,7 @@ class ModelPicker(QWidget):
         self.combo.setMinimumHeight(theme.px(ICON_PX + 12))
         self.combo.setSizeAdjustPolicy(QuietCombo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(8)
+        self.combo.setPlaceholderText(self.tr("No model"))
         self.summary = theme.label("", "hint", wrap=True)
         self.facts = theme.label("", "hint", wrap=True)
         below = QHBoxLayout()

@@ -19,12 +19,13 @@ from studio.state.paint import PaintState
 from studio.state.paint_values import film_frames
 from studio.ui import theme
 from studio.ui.buttons import push_button, tool_button
+from studio.ui.elided import ElidedLabel
 from studio.ui.form import QuietCombo
 from studio.ui.picture import plain_icon, png_bytes, scaled_for, to_image
 from studio.ui.slider import NumberSlider
 
 THUMB_PX = 64
-FRAMES = Param("frames", "int", 24, "Frames between", "More frames move more slowly.", 1, 240, 1)
+FRAMES = Param("frames", "int", 24, "Frames", "Frames between two points: more of them move more slowly.", 1, 240, 1)
 FPS = Param("fps", "int", 24, "Per second", "Frames shown each second.", 1, 60, 1)
 
 
@@ -42,6 +43,8 @@ class PointList(QListWidget):
         self.setMovement(QListWidget.Movement.Static)
         self.setIconSize(QSize(side, side))
         self.setSpacing(theme.SPACE // 2)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setGridSize(QSize(side + theme.px(28), side + theme.px(30)))
         self.setFixedHeight(side + theme.px(40))
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
@@ -68,6 +71,7 @@ class PointList(QListWidget):
             icon = QIcon() if image.isNull() else plain_icon(scaled_for(image, side))
             item = QListWidgetItem(icon, saved.name)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
+            item.setToolTip(saved.name)
             item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
             self.addItem(item)
         self.setCurrentRow(min(row, self.count() - 1))
@@ -120,7 +124,8 @@ class PointsBar(QWidget):
         self.format.setAccessibleName(self.tr("Film format"))
         self.frames = NumberSlider(FRAMES)
         self.fps = NumberSlider(FPS)
-        self.length = theme.label("", "hint")
+        self.length = ElidedLabel("hint")
+        self.length.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -158,22 +163,19 @@ class PointsBar(QWidget):
             wrap=True,
         )
         top = QHBoxLayout()
-        top.addWidget(theme.label(self.tr("Saved points"), "section"))
-        top.addSpacing(theme.SPACE)
         top.addWidget(self.save)
         top.addWidget(self.remove)
-        top.addStretch(1)
-        top.addWidget(self.length)
+        top.addWidget(self.length, 1)
+        top.addWidget(self.format)
+        top.addWidget(self.film)
         options = QHBoxLayout()
         options.setSpacing(theme.GAP)
-        self.frames.setMaximumWidth(theme.px(240))
-        self.fps.setMaximumWidth(theme.px(180))
-        options.addWidget(self.frames, 2)
+        self.frames.setMaximumWidth(theme.px(200))
+        self.fps.setMaximumWidth(theme.px(200))
+        options.addWidget(self.frames, 1)
         options.addWidget(self.fps, 1)
         options.addWidget(self.loop)
-        options.addStretch(1)
-        options.addWidget(self.format)
-        options.addWidget(self.film)
+        options.addStretch(0)
         column = QVBoxLayout(self)
         column.setContentsMargins(theme.GAP, theme.SPACE, theme.GAP, theme.SPACE + 2)
         column.setSpacing(theme.SPACE // 2)

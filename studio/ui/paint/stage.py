@@ -6,9 +6,10 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedLayout, QToolButto
 
 from studio.state.paint import PaintState
 from studio.state.paint_mask import Mask
-from studio.ui import icons, theme
+from studio.ui import theme
 from studio.ui.buttons import push_button, tool_button
 from studio.ui.elided import ElidedLabel
+from studio.ui.icon_label import IconLabel
 from studio.ui.paint.batch_bar import BatchBar
 from studio.ui.paint.film_player import FilmPlayer
 from studio.ui.paint.mask_bar import MaskBar
@@ -108,11 +109,11 @@ class Stage(QWidget):
     def _make_empty(self) -> QWidget:
         """What a first start shows: one click that works."""
         page = QWidget()
-        picture = theme.label("")
-        picture.setPixmap(icons.pixmap("sparkle", 48, "muted"))
+        picture = IconLabel("sparkle", 48)
         self.empty_title = theme.label("", "title")
         self.empty_hint = theme.label("", "hint", wrap=True)
-        self.empty_hint.setFixedWidth(theme.px(400))
+        self.empty_hint.setMinimumWidth(theme.px(240))
+        self.empty_hint.setMaximumWidth(theme.px(400))
         self.empty_button = push_button(self.tr("Generate"), self._state.generate, name="sparkle", primary=True)
         self.empty_button.setMinimumWidth(theme.px(180))
         column = QVBoxLayout(page)

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QListWidget, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QListWidget, QProgressBar, QVBoxLayout, QWidget
 
 from studio.core.findings import Understanding, Unused
 from studio.state.wizard import WizardState
-from studio.ui import icons, theme
+from studio.ui import theme
 from studio.ui.buttons import push_button
 from studio.ui.form import Fold
+from studio.ui.icon_label import IconLabel
 from studio.ui.wizard.card import Card, row, say
 from studio.ui.wizard.pictures import Thumbs
 
@@ -76,8 +77,7 @@ class DropCard(Card):
     def __init__(self, state: WizardState) -> None:
         super().__init__("1  Your pictures")
         self._state = state
-        self._icon = QLabel()
-        self._icon.setPixmap(icons.pixmap("drop", 32))
+        self._icon = IconLabel("drop", 32)
         self._words = theme.label(self.tr("Drop pictures, a folder or a zip here"))
         self.files_button = push_button(self.tr("Files …"), self._on_files_clicked, name="picture")
         self.folder_button = push_button(self.tr("Folder …"), self._on_folder_clicked, name="folder")

@@ -1,6 +1,6 @@
 """The wizard's page: on the left what goes in, on the right what comes out."""
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -85,6 +85,11 @@ class WizardPage(QWidget):
             for index, word in enumerate(_RAIL)
         ]
         self._rail.setText(" &nbsp;›&nbsp; ".join(words))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and hasattr(self, "_timer"):
+            self._on_state_changed()  # the theme's colours stand in the words of the rail
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_paths(event):

@@ -48,7 +48,7 @@ def make_page(qapp, qtbot, tmp_path, user, background):
 
 
 def button(page, text):
-    return next(each for each in page.findChildren(QPushButton) if each.text() == text and each.isVisible())
+    return next(each for each in page.findChildren(QPushButton) if each.text().strip() == text and each.isVisible())
 
 
 def words(page):

@@ -133,7 +133,7 @@ def test_notices_offer_what_to_do(parts, qtbot) -> None:
 
 def test_device_badge_says_why(parts) -> None:
     window = parts[0]
-    assert "not loaded yet" in window.top.device.text()
+    assert "no model loaded" in window.top.device.text()
     window.show_facts(RunFacts("CUDAExecutionProvider"))
     assert "NVIDIA" in window.top.device.text()
     window.show_facts(RunFacts("CPUExecutionProvider", "No NVIDIA driver was found."))

@@ -97,6 +97,18 @@ def test_star_and_delete_in_the_viewer(place, page, qtbot):
     qtbot.waitUntil(lambda: place.gallery.model.rowCount() == 12, timeout=WAIT_MS)
 
 
+def test_the_frame_of_a_starred_tile_does_not_cover_its_picture(place, page, qtbot):
+    grid = page.grid
+    qtbot.keyClick(grid, KEY.Key_Home)
+    first = grid.visualRect(grid.model().index(0, 0))
+    qtbot.waitUntil(lambda: place.gallery.cache.get(place.gallery.model.entry(0)) is not None, timeout=WAIT_MS)
+    before = grid.grab().toImage().pixelColor(first.center())
+    place.gallery.star([place.gallery.model.entry(0)])
+    assert place.gallery.model.entry(0).starred
+    grid.setFocus()
+    assert grid.grab().toImage().pixelColor(first.center()) == before
+
+
 def test_a_film_plays_and_pauses(place, page, qtbot):
     film = place.results.film(
         ImageRequest("v", path=(Point(1), Point(2)), film_format="gif"), RunFacts(""), model_name="", model_sha256=""
