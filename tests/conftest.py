@@ -118,6 +118,7 @@ def _new_threads(before: set[threading.Thread]) -> list[threading.Thread]:
         if thread not in before
         and not isinstance(thread, threading._DummyThread)
         and not thread.name.startswith(THREADS_THAT_STAY)
+        and type(thread).__name__ != "TMonitor"  # tqdm's, once torch's exporter or diffusers drew a bar
     ]
 
 

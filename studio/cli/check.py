@@ -6,8 +6,7 @@ from studio.core.errors import PackageError, StudioError
 from studio.core.package import Package
 from studio.runtime.disposable import Report
 from studio.workers.disposable import try_out
-
-_PATIENCE_S = 120.0
+from studio.workers.self_test import PATIENCE_S
 
 
 def check_all(say: Say) -> None:
@@ -40,7 +39,7 @@ def check_all(say: Say) -> None:
 
 def _tried(package: Package) -> Report:
     try:
-        return try_out(package, sample=True, timeout_s=_PATIENCE_S)
+        return try_out(package, sample=True, timeout_s=PATIENCE_S)
     except StudioError as error:
         return Report(False, error.message, error.hint)
 

@@ -6,6 +6,7 @@ start with `PART`, so that whoever opens a folder can `sweep` what a killed proc
 
 import ctypes
 import errno
+import itertools
 import os
 import shutil
 import sys
@@ -75,6 +76,22 @@ def remove_folder(folder: Path) -> None:
     with _told(folder, 0):
         folder.rename(part)
     shutil.rmtree(part, ignore_errors=True)
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename a damaged file to the first free ``NAME.damaged-N``, so that nothing in it is lost; returns where it is.
+
+    None when the disk refuses even that.
+    """
+    for number in itertools.count(1):
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+        if aside.exists() or aside.is_symlink():
+            continue
+        with suppress(OSError):
+            path.rename(aside)
+            return aside
+        return None
+    return None
 
 
 def sweep(folder: Path, *, older_s: float = 0.0) -> None:

@@ -1,7 +1,5 @@
 """Presets and saved points on disk: one JSON file per model."""
 
-import contextlib
-import itertools
 from pathlib import Path
 
 import msgspec
@@ -24,12 +22,7 @@ class MemoryStore:
         except FileNotFoundError:
             return ModelMemory()
         except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
-            for number in itertools.count(1):
-                aside = path.with_name(f"{path.name}.damaged-{number}")
-                if not aside.exists():
-                    with contextlib.suppress(OSError):
-                        path.rename(aside)
-                    break
+            atomic.set_aside(path)
             return ModelMemory()
 
     def save(self, package_id: str, memory: ModelMemory) -> None:

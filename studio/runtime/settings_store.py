@@ -1,7 +1,5 @@
 """The settings file: a start never fails because of it, and a save never leaves half of it."""
 
-import contextlib
-import itertools
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +44,7 @@ class SettingsStore:
         except FileNotFoundError:
             return Loaded(Settings())
         except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-            aside = self._put_aside()
+            aside = atomic.set_aside(self._path)
             kept = f" It is kept as {aside.name}." if aside else ""
             return Loaded(
                 Settings(), f"The settings could not be read ({error}); Reverie starts with fresh ones.{kept}", aside
@@ -66,15 +64,3 @@ class SettingsStore:
                 raise atomic.storage_error(error, self._path, 0) from error
             atomic.write_bytes(self._path, encode_settings(settings))
             self._newest = max(number, self._newest)
-
-    def _put_aside(self) -> Path | None:
-        """Rename the damaged file to the first free name, or None when the disk refuses even that."""
-        for number in itertools.count(1):
-            aside = self._path.with_name(f"{self._path.name}.damaged-{number}")
-            if aside.exists() or aside.is_symlink():
-                continue
-            with contextlib.suppress(OSError):
-                self._path.rename(aside)
-                return aside
-            return None
-        return None

@@ -32,4 +32,3 @@ def prepare(source: Path | bytes | Pixels, size: Size, inputs: InputStore) -> St
     pixels = source if isinstance(source, np.ndarray) else read_picture(source)
     fitted = fitted_picture(pixels, width_px=size.width_px, height_px=size.height_px)
     return StartPicture(inputs.put(fitted), fitted, name)
-

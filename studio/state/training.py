@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.core.errors import StudioError
 from studio.core.protocol import RunSpec, TrainingEvent
 from studio.core.runs import LIVE, RunView, folded
-from studio.runtime.atomic import part_path, publish_folder, storage_error
+from studio.runtime.atomic import part_path, publish_folder, storage_error, write_bytes
 from studio.runtime.packages import import_package
 from studio.state.library import LibraryState
 from studio.state.notices import Notice, Notices
@@ -278,7 +278,7 @@ class TrainingState(QObject):
                 installed = _replaced(source, self._packages_folder, view.installed)
             else:
                 installed = import_package(source, self._packages_folder, taken=taken).manifest.id
-            marker.write_text(installed, encoding="utf-8")
+            write_bytes(marker, installed.encode())
             return installed
 
         def done(result: object) -> None:
