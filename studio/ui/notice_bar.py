@@ -54,8 +54,12 @@ class NoticeCard(QFrame):
 
             self.action = push_button(notice.action, act)
             self.action.setProperty("link", "true")
+            # A click leaves the focus where the artist works: this button is about to go.
+            self.action.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             row.addWidget(self.action)
-        row.addWidget(tool_button("close", self.tr("Dismiss"), lambda: close_card(self)), 0, Qt.AlignmentFlag.AlignTop)
+        dismiss = tool_button("close", self.tr("Dismiss"), lambda: close_card(self))
+        dismiss.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        row.addWidget(dismiss, 0, Qt.AlignmentFlag.AlignTop)
 
 
 class NoticeBar(QWidget):

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtWidgets import QPushButton
 
 from studio.app import Studio
 from studio.core.paths import default_paths
+from studio.state.notices import Notice
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "tests" / "fixtures"
@@ -75,6 +77,28 @@ def test_a_dropped_result_brings_everything_back(studio, qtbot) -> None:
     studio.paint.choose("tiny-diffusion")
     studio.window.dropped.emit("start", mime)
     qtbot.waitUntil(lambda: studio.paint.start.pixels is not None, timeout=20_000)
+
+
+def test_check_everything_plays_every_model_and_says_so(studio, qtbot) -> None:
+    page = studio.window.show_pane("settings")
+    button = next(one for one in page.findChildren(QPushButton) if one.text().strip() == "Check everything")
+    told: list[Notice] = []
+    studio.notices.posted.connect(told.append)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    count = len(studio.library.packages)
+    assert told[0].text.startswith(f"Checking {count} models")
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=90_000)
+    assert (told[1].level, told[1].text) == ("success", f"All {count} models play, and none asked for the network.")
+
+
+def test_check_everything_names_the_model_that_fails(studio, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("studio.workers.self_test.check", lambda _: ("Tiny map: it asked for the network.",))
+    told: list[Notice] = []
+    studio.notices.posted.connect(told.append)
+    studio._check_everything()
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=20_000)
+    assert told[1].level == "error"
+    assert "Tiny map: it asked for the network." in told[1].hint
 
 
 def test_every_pane_opens(studio, qtbot) -> None:

@@ -101,6 +101,7 @@ class Stage(QWidget):
 
     def _make_canvas(self) -> QWidget:
         canvas = QWidget()
+        canvas.setMinimumWidth(theme.px(200))  # the empty page is wider, but it never stands beside a batch
         self._stack = QStackedLayout(canvas)
         self._stack.addWidget(self._make_empty())
         self._stack.addWidget(self.viewer)
@@ -112,8 +113,7 @@ class Stage(QWidget):
         picture = IconLabel("sparkle", 48)
         self.empty_title = theme.label("", "title")
         self.empty_hint = theme.label("", "hint", wrap=True)
-        self.empty_hint.setMinimumWidth(theme.px(240))
-        self.empty_hint.setMaximumWidth(theme.px(400))
+        self.empty_hint.setFixedWidth(theme.px(320))
         self.empty_button = push_button(self.tr("Generate"), self._state.generate, name="sparkle", primary=True)
         self.empty_button.setMinimumWidth(theme.px(180))
         column = QVBoxLayout(page)

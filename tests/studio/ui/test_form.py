@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QComboBox
 from pytestqt.qtbot import QtBot
 
 from studio.core.params import Param
@@ -99,3 +99,14 @@ def test_advanced_is_folded_and_last_and_everything_has_a_name(qtbot: QtBot) -> 
     assert isinstance(steps, NumberSlider)
     assert steps.field.accessibleName() == "Steps"
     assert steps.track.toolTip() == STEPS.help
+
+
+def test_choices_are_called_by_their_names(qtbot) -> None:
+    choices = ("ddim", "euler_ancestral", "dpmpp_2m", "my_own")
+    form = ParamForm((Param("sampler", "choice", "ddim", "Sampler", choices=choices),))
+    qtbot.addWidget(form)
+    combo = form.findChild(QComboBox)
+    shown = [combo.itemText(index) for index in range(combo.count())]
+    assert shown == ["DDIM", "Euler ancestral", "DPM-Solver++ (2M)", "My own"]
+    form.set_values({"sampler": "dpmpp_2m"})
+    assert form.values() == {"sampler": "dpmpp_2m"}

@@ -10,6 +10,7 @@ from studio.runtime.settings_store import SettingsStore
 from studio.state.notices import Notice, Notices
 from studio.state.settings import SettingsState
 from studio.ui.drop_zones import zones_for
+from studio.ui.elided import ElidedLabel
 from studio.ui.window import MainWindow, Pane, Shell
 from studio.ui.zones import Zones
 from studio.workers.background import Background
@@ -238,3 +239,26 @@ def test_sheet_shows_every_group(parts, qtbot) -> None:
     assert {"Everywhere", "Picture", "Mask", "Gallery", "Ctrl+Enter"} <= words
     qtbot.mouseClick(window.sheet, Qt.MouseButton.LeftButton, pos=QPoint(4, 4))
     assert not window.sheet.isVisible()
+
+
+def test_a_narrow_window_gives_up_words_not_buttons(parts) -> None:
+    window = parts[0]
+    top = window.top
+    top.setFixedWidth(1200)
+    assert top.name.isVisible()
+    top.setFixedWidth(top.minimumSizeHint().width())
+    assert not top.name.isVisible()
+    assert all(tab.geometry().right() <= top.width() and tab.accessibleName() for tab in top.tabs)
+    top.setFixedWidth(1200)
+    assert top.name.isVisible()
+
+
+def test_words_without_room_end_in_an_ellipsis(parts, qtbot) -> None:
+    label = ElidedLabel("hint")
+    qtbot.addWidget(label)
+    label.setText("a name that is much too long for the room it has")
+    label.resize(60, 20)
+    short = label.grab().toImage()
+    label.setText(label.text()[:40] + "!" * 9)
+    assert label.grab().toImage() == short
+    assert label.toolTip() == label.text()
