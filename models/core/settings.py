@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from models.core.family import Family
 from studio.core.params import Param, Value, checked_values
 
 CORE_PARAMS = (
-    Param("steps", "int", 4000, "Steps", "How long to train.", low=1, high=10_000_000, unit="steps"),
-    Param("batch", "int", 32, "Batch", "Pictures per step; more needs more memory.", low=1, high=4096),
-    Param("learning_rate", "float", 0.001, "Learning rate", "How fast the weights move.", low=0.0, high=1.0),
+    Param("steps", "int", 4000, "Steps", "Optimiser steps in all.", low=1, high=10_000_000, unit="steps"),
+    Param("batch", "int", 32, "Batch", "Pictures per step; more needs more memory.", low=1, high=8192,
+          unit="pictures"),
+    Param("learning_rate", "float", 0.001, "Learning rate", "How far a step goes.", low=1e-6, high=0.1),
     Param("seed", "int", 0, "Seed", "Same seed, same training.", low=0, high=2**31 - 1, group="Advanced"),
     Param("ema", "float", 0.999, "Averaging", "How long the averaged weights remember; 0 is off.", low=0, high=0.99999,
           group="Advanced"),
@@ -28,6 +31,12 @@ CORE_PARAMS = (
           high=10_000_000, unit="steps", group="Advanced"),
     Param("sheet", "int", 16, "Pictures shown", "Pictures on a sample sheet.", low=1, high=100, group="Advanced"),
 )  # fmt: skip
+
+
+def with_default(name: str, default: Value) -> Param:
+    """The common setting ``name`` with a family's own default; raises `KeyError` when there is none."""
+    found = {param.name: param for param in CORE_PARAMS}[name]
+    return msgspec.structs.replace(found, default=default)
 
 
 def all_params(family: Family) -> tuple[Param, ...]:

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from studio.core.gallery import Entry
 from studio.runtime import trash as bin_
 from studio.runtime.atomic import write_bytes
 from studio.runtime.gallery_scan import Found, inspect, result_files
-from studio.runtime.gallery_schema import DAMAGE, IN_MEMORY, database_error, is_damage, open_index, put_aside
+from studio.runtime.gallery_schema import IN_MEMORY, fetched, is_damage, open_index, put_aside, transaction
 
 _log = logging.getLogger(__name__)
 
@@ -281,29 +281,12 @@ class GalleryIndex:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._write_lock:
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except DAMAGE as error:
-                self._roll_back()
-                raise database_error(error, self._file) from error
-            except BaseException:
-                self._roll_back()
-                raise
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+        with self._write_lock, transaction(self._writer, self._file) as base:
+            yield base
 
     def _read(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
         with self._read_lock:
-            try:
-                return self._reader.execute(statement, values).fetchall()
-            except DAMAGE as error:
-                raise database_error(error, self._file) from error
+            return fetched(self._reader, self._file, statement, values)
 
 
 def _where(query: Query) -> tuple[str, tuple[Any, ...]]:

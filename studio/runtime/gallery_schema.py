@@ -7,9 +7,10 @@ import errno
 import logging
 import sqlite3
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from studio.core.errors import StorageError
 from studio.runtime.atomic import storage_error
@@ -125,6 +126,30 @@ def open_database(
 def open_index(file: Path, *, check: Check = "quick_check") -> sqlite3.Connection:
     """The gallery's index; see `open_database`."""
     return open_database(file, _MIGRATIONS, check=check)
+
+
+@contextmanager
+def transaction(base: sqlite3.Connection, file: Path) -> Iterator[sqlite3.Connection]:
+    """One write: all of it or nothing; raises `StorageError`. ``file`` names the database in the sentence."""
+    try:
+        base.execute("BEGIN IMMEDIATE")
+        yield base
+        base.execute("COMMIT")
+    except BaseException as error:
+        with suppress(sqlite3.Error):
+            if base.in_transaction:
+                base.execute("ROLLBACK")
+        if isinstance(error, DAMAGE):
+            raise database_error(error, file) from error
+        raise
+
+
+def fetched(base: sqlite3.Connection, file: Path, statement: str, values: tuple[Any, ...]) -> list[Any]:
+    """All rows of a query; raises `StorageError`. ``file`` names the database in the sentence."""
+    try:
+        return base.execute(statement, values).fetchall()
+    except DAMAGE as error:
+        raise database_error(error, file) from error
 
 
 def is_damage(error: BaseException | None) -> bool:

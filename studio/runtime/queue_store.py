@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ import msgspec
 from studio.core.errors import StorageError
 from studio.core.jobs import FINAL_STATES, Job, JobState
 from studio.core.requests import Request, decode_request, encode_request
-from studio.runtime.gallery_schema import DAMAGE, database_error, open_database, put_aside
+from studio.runtime.gallery_schema import fetched, open_database, put_aside, transaction
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -244,29 +244,12 @@ class QueueStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                self._base.execute("BEGIN IMMEDIATE")
-                yield self._base
-                self._base.execute("COMMIT")
-            except DAMAGE as error:
-                self._roll_back()
-                raise database_error(error, self._file) from error
-            except BaseException:
-                self._roll_back()
-                raise
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):
-            if self._base.in_transaction:
-                self._base.execute("ROLLBACK")
+        with self._lock, transaction(self._base, self._file) as base:
+            yield base
 
     def _read(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:
-            try:
-                return self._base.execute(statement, values).fetchall()
-            except DAMAGE as error:
-                raise database_error(error, self._file) from error
+            return fetched(self._base, self._file, statement, values)
 
 
 def _is_readable(row: Any) -> bool:

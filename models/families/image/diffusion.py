@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from models.core.family import Batch, DataFacts, Dataset, GraphExport, Loss, PackageParts, StepContext
 from models.core.layers import ResidualBlock, group_norm, normal_like, uniform, zero_weights
+from models.core.settings import with_default
 from studio.core.errors import TrainingError
 from studio.core.params import Param, Value
 from studio.runtime.samplers import SAMPLERS, SCHEDULES, ddim, predicted_x0, rates, schedule
@@ -162,24 +163,12 @@ class Diffusion:
     Config = DiffusionConfig
     judged_by: Mapping[str, str] = {"loss": "prediction error"}
     params = (
-        Param("steps", "int", 6000, "Steps", "Optimiser steps in all.", low=1, high=2_000_000, unit="steps"),
-        Param("batch", "int", 64, "Batch", "Pictures per step.", low=1, high=4096, unit="pictures"),
-        Param("learning_rate", "float", 1e-3, "Learning rate", "How far a step goes.", low=1e-6, high=1e-1),
-        Param(
-            "ema", "float", 0.999, "Averaging", "Decay of the weight average.", low=0.0, high=0.99999, group="Advanced"
-        ),
-        Param("flip", "bool", True, "Mirror", "Also learn from mirrored pictures.", group="Advanced"),
-        Param(
-            "shift_px",
-            "int",
-            0,
-            "Shift",
-            "Also learn from pictures moved by up to so much.",
-            low=0,
-            high=64,
-            unit="px",
-            group="Advanced",
-        ),
+        with_default("steps", 6000),
+        with_default("batch", 64),
+        with_default("learning_rate", 1e-3),
+        with_default("ema", 0.999),
+        with_default("flip", True),
+        with_default("shift_px", 0),
         Param(
             "label_dropout",
             "float",

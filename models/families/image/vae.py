@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from models.core.family import Batch, DataFacts, Dataset, GraphExport, Loss, PackageParts, StepContext
 from models.core.layers import ResidualBlock, group_norm, normal_like, picture_levels
 from models.core.mixture import fit_mixture
+from models.core.settings import with_default
 from studio.core.params import Param, Value
 from studio.runtime.priors import LatentSettings, Mixture, drawn_places
 
@@ -324,24 +325,12 @@ def attribute_directions(mu: Tensor, flags: Tensor, names: tuple[str, ...]) -> d
 
 def _params(*, weight: float, steps: int, flip: bool, batch: int = 64) -> tuple[Param, ...]:
     return (
-        Param("steps", "int", steps, "Steps", "Optimiser steps in all.", low=1, high=2_000_000, unit="steps"),
-        Param("batch", "int", batch, "Batch", "Pictures per step.", low=1, high=4096, unit="pictures"),
-        Param("learning_rate", "float", 1e-3, "Learning rate", "How far a step goes.", low=1e-6, high=1e-1),
-        Param(
-            "ema", "float", 0.995, "Averaging", "Decay of the weight average.", low=0.0, high=0.99999, group="Advanced"
-        ),
-        Param("flip", "bool", flip, "Mirror", "Also learn from mirrored pictures.", group="Advanced"),
-        Param(
-            "shift_px",
-            "int",
-            0,
-            "Shift",
-            "Also learn from pictures moved by up to so much.",
-            low=0,
-            high=64,
-            unit="px",
-            group="Advanced",
-        ),
+        with_default("steps", steps),
+        with_default("batch", batch),
+        with_default("learning_rate", 1e-3),
+        with_default("ema", 0.995),
+        with_default("flip", flip),
+        with_default("shift_px", 0),
         Param(
             "weight",
             "float",

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from models.core.family import Batch, DataFacts, Dataset, GraphExport, Loss, PackageParts, StepContext
 from models.core.layers import normal_like, picture_levels, uniform
 from models.core.metrics import sliced_distance
+from models.core.settings import with_default
 from studio.core.errors import TrainingError
 from studio.core.params import Param, Value
 from studio.runtime.seeds import normals
@@ -151,38 +152,11 @@ class WassersteinFamily:
     Config: type[WassersteinConfig] = WassersteinConfig
     judged_by: Mapping[str, str] = field(default_factory=lambda: {"sliced_distance": "sliced Wasserstein distance"})
     params: tuple[Param, ...] = (
-        Param("steps", "int", 4000, "Steps", "Generator steps in all.", low=1, high=2_000_000, unit="steps"),
-        Param(
-            "batch",
-            "int",
-            96,
-            "Batch",
-            "Pictures per step, shared among the critic's rounds.",
-            low=2,
-            high=8192,
-            unit="pictures",
-        ),
-        Param("learning_rate", "float", 5e-4, "Learning rate", "How far a step goes.", low=1e-6, high=1e-1),
-        Param(
-            "ema",
-            "float",
-            0.995,
-            "Averaging",
-            "Decay of the generator's weight average.",
-            low=0.0,
-            high=0.99999,
-            group="Advanced",
-        ),
-        Param(
-            "clip",
-            "float",
-            0.0,
-            "Gradient limit",
-            "Longest gradient; 0 is off, the penalty does this work.",
-            low=0.0,
-            high=1e6,
-            group="Advanced",
-        ),
+        with_default("steps", 4000),
+        with_default("batch", 96),  # shared among the critic's rounds
+        with_default("learning_rate", 5e-4),
+        with_default("ema", 0.995),
+        with_default("clip", 0.0),  # the penalty does this work
         Param(
             "critic_rounds",
             "int",
@@ -254,9 +228,8 @@ class WassersteinFamily:
         parts = zip(
             batch.images.chunk(rounds), labels.chunk(rounds) if labels is not None else (None,) * rounds, strict=False
         )
-        chosen: Tensor | None = None
-        for real, chosen in parts:
-            yield self._critic_loss(network, (real, chosen), context)
+        for part in parts:
+            yield self._critic_loss(network, part, context)
         count = math.ceil(len(batch.images) / rounds)
         chosen = (
             None
