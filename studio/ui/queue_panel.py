@@ -119,6 +119,7 @@ class QueuePanel(QWidget):
         self._down = self._button("down", self.tr("Later"), "Ctrl+Down", self._on_down_clicked, row)
         row.addStretch(1)
         self._clear = self._button("close", self.tr("Clear finished jobs"), "Ctrl+Del", self._state.clear_finished, row)
+        self._clear.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)  # a cross alone would close the panel
         return row
 
     def _button(self, picture: str, words: str, key: str, act: Callable[[], object], row: QHBoxLayout) -> QToolButton:
@@ -172,7 +173,12 @@ class QueuePanel(QWidget):
             self._bar, self._bar_job = QProgressBar(), job.id
             self._bar.setRange(0, max(1, job.request.count))
             self._bar.setFormat("%v/%m")
-            self.list.setItemWidget(item, _PROGRESS, self._bar)
+            # The tree takes the height of a row from the most its widget can be: the bar alone would squeeze the row.
+            holder = QWidget()
+            middle = QHBoxLayout(holder)
+            middle.setContentsMargins(0, 0, theme.SPACE, 0)
+            middle.addWidget(self._bar)
+            self.list.setItemWidget(item, _PROGRESS, holder)
         if self._bar is not None and self._bar.maximum() == job.request.count:
             self._bar.setValue(job.made)
 

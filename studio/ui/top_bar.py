@@ -35,6 +35,7 @@ class TopBar(QWidget):
         self.setProperty("panel", "true")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.tabs: list[QToolButton] = []
+        self._told = False
         group = QButtonGroup(self)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.GAP, theme.SPACE - 2, theme.SPACE, theme.SPACE - 2)
@@ -86,6 +87,7 @@ class TopBar(QWidget):
 
     def show_facts(self, facts: RunFacts | None) -> None:
         """What the last run ran on, from the live session; and why not on the GPU."""
+        self._told = facts is not None
         if facts is None:
             self.device.setText(" " + self.tr("no model loaded"))
             self.device.setToolTip(self.tr("The first Generate opens the model and says here what it runs on."))
@@ -106,6 +108,8 @@ class TopBar(QWidget):
     def show_busy(self, busy: bool) -> None:
         """The busy mark."""
         self.busy.setText(self.tr("working…") if busy else "")
+        if busy and not self._told:
+            self.device.setText(" " + self.tr("model in use"))
 
     def _make_tab(self, index: int, label: str, mark: str) -> QToolButton:
         tab = QToolButton()

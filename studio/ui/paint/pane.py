@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QShortcut
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from studio.state.map_maker import MapMaker
 from studio.state.paint import PaintState
@@ -55,6 +55,8 @@ class PaintPane(QWidget):
         self.controls.make.queue_pressed.connect(self._leave_mask)
         self._bind_keys()
         self.setFocusProxy(self.controls.make.button)
+        self._greeted = False
+        state.model_changed.connect(self._on_model_changed)
 
     def generate(self) -> None:
         """Ctrl+Enter: what the big button does."""
@@ -122,6 +124,15 @@ class PaintPane(QWidget):
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(run)
+
+    def _on_model_changed(self) -> None:
+        """Before the first model nothing here could take the focus: Enter should make a picture, not press a tab."""
+        if self._greeted or self.state.manifest is None:
+            return
+        self._greeted = True
+        holder = QApplication.focusWidget()
+        if self.isVisible() and (holder is None or holder.property("tab")):
+            self.setFocus()
 
     def _leave_mask(self) -> None:
         """What is made now wants to be seen; the mask stays with the start picture."""

@@ -113,7 +113,7 @@ class Stage(QWidget):
         picture = IconLabel("sparkle", 48)
         self.empty_title = theme.label("", "title")
         self.empty_hint = theme.label("", "hint", wrap=True)
-        self.empty_hint.setFixedWidth(theme.px(320))
+        self.empty_hint.setFixedWidth(theme.px(400))
         self.empty_button = push_button(self.tr("Generate"), self._state.generate, name="sparkle", primary=True)
         self.empty_button.setMinimumWidth(theme.px(180))
         column = QVBoxLayout(page)
@@ -174,6 +174,8 @@ class Stage(QWidget):
             if self._state.has_map:
                 hint = self.tr("Drag across the map on the left, or press Generate for a surprise.")
         self.empty_hint.setText(hint)
+        self.empty_hint.ensurePolished()  # a wrapped label in the middle of a column is not asked how high it gets
+        self.empty_hint.setFixedHeight(self.empty_hint.heightForWidth(self.empty_hint.width()))
         self.empty_button.setVisible(manifest is not None)
         self._show_history()
 

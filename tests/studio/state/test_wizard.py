@@ -56,6 +56,11 @@ def test_training_without_measuring_first(desk, qtbot, tmp_path):
     dropped(desk, qtbot, draw(tmp_path / "in"))
     desk.wizard.train()
     qtbot.waitUntil(lambda: desk.ready == ["in"], timeout=20_000)
+    told = desk.posted[-1]
+    assert (told.text, told.level) == ("in is trained and in your library.", "success")
+    with qtbot.waitSignal(desk.wizard.open_requested) as asked:
+        told.run()
+    assert asked.args == ["in"]
 
 
 def test_three_pictures_only_cannot_train(desk, qtbot, tmp_path):
@@ -141,7 +146,7 @@ def test_the_next_window_takes_up_what_the_last_one_left(desk, qtbot, tmp_path):
     try:
         second.wizard.attach()
         assert [view.id for view in second.wizard.training.runs] == [run]
-        second.wizard.show_run(run)
+        assert second.wizard.flow.run_id == run  # it is on view without a click
         qtbot.waitUntil(lambda: second.wizard.run.step > seen, timeout=5_000)
         assert second.wizard.run.status == "running"
         second.wizard.training.stop(run)

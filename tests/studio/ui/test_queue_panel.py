@@ -2,6 +2,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
+from studio.core.errors import PackageError
 from studio.core.requests import ImageRequest, Point
 from studio.ui import theme
 from studio.ui.queue_panel import QueuePanel, job_words
@@ -70,6 +71,24 @@ def test_states_are_words_and_the_keyboard_reorders(house, panel, qtbot):
     qtbot.waitUntil(lambda: house.queue.running is None, timeout=WAIT_MS)
     panel._clear.click()
     assert rows(panel) == []
+
+
+def test_jobs_carry_the_name_of_their_model_while_it_is_there(house, qtbot):
+    def name(package: str) -> str:
+        if package == "gone":
+            raise PackageError("It is not here.")
+        return "Garden leaves"
+
+    made = QueuePanel(house.queue, describe=name)
+    qtbot.addWidget(made)
+    made.show()
+    house.queue.enqueue(ImageRequest("leaves"))
+    house.queue.enqueue(ImageRequest("gone"))
+    assert [words for words, _ in rows(made)] == ["Garden leaves", "gone"]
+    running = made.list.visualItemRect(made.list.topLevelItem(0)).height()
+    assert running == made.list.visualItemRect(made.list.topLevelItem(1)).height()
+    house.queue.cancel_all()
+    qtbot.waitUntil(lambda: house.queue.running is None, timeout=WAIT_MS)
 
 
 def test_buttons_are_on_only_when_they_can_do_something(house, panel):
