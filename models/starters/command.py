@@ -32,7 +32,7 @@ PROBE_ROUNDS = 6
 @click.option("--minutes", type=float, help="Training time; the steps are planned from a probe of the speed.")
 @click.option("--steps", type=int, help="Steps in all, instead of minutes.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of data sets; default REVERIE_DATA or ../shared/data."
+    "--data", type=click.Path(path_type=Path), help="Folder of data sets; default REVERIE_DATA, or the folder data here."
 )
 @click.option("--work", type=click.Path(path_type=Path), help="Work folder; default ~/.cache/reverie-starters/NAME.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("resources/packages"), show_default=True)
@@ -55,7 +55,7 @@ def main(
     recipe = RECIPES[name]
     work = work or Path.home() / ".cache" / "reverie-starters" / name
     dataset, run = work / "data", work / "run"
-    prepare_data(recipe, data or Path(os.environ.get("REVERIE_DATA", "../shared/data")), dataset)
+    prepare_data(recipe, data or Path(os.environ.get("REVERIE_DATA", "data")), dataset)
     if publish_now:
         snapshot(run, work / "snapshot")
         run = work / "snapshot"

@@ -15,7 +15,7 @@ class Recipe:
         id: package id.
         source: key of `models.starters.sources.SOURCES`.
         size_px: side of the square pictures.
-        family: as in SYSTEMS.
+        family: key of `models.families.FAMILIES`.
         conditional: give the classes to the network; otherwise they serve the measurements alone.
         minimum_items: pictures that a fine-tune needs at least.
         minutes: training time on two processor cores that gave the published package.
