@@ -31,9 +31,7 @@ PROBE_ROUNDS = 6
 @click.argument("name", type=click.Choice(list(RECIPES)))
 @click.option("--minutes", type=float, help="Training time; the steps are planned from a probe of the speed.")
 @click.option("--steps", type=int, help="Steps in all, instead of minutes.")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of data sets; default REVERIE_DATA, or the folder data here."
-)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of data sets; default REVERIE_DATA or ./data.")
 @click.option("--work", type=click.Path(path_type=Path), help="Work folder; default ~/.cache/reverie-starters/NAME.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("resources/packages"), show_default=True)
 @click.option("--threads", type=int, default=0, help="Processor threads; 0 lets the trainer choose.")
