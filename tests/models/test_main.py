@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import signal
@@ -26,8 +25,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of the tiny family, which the table of families has for this test; its sampler is not the studio's."""
-    if importlib.util.find_spec("tqdm"):  # a bench extra; where it is, the exporter's bars start a thread that stays
-        monkeypatch.setattr("tqdm.std.tqdm.monitor_interval", 0)
     monkeypatch.setitem(models.families.FAMILIES, "TINY", Tiny())
     monkeypatch.setattr(models.starters.playing, "play", None)
     return make_run(tmp_path / "run", make_data(tmp_path / "data"))

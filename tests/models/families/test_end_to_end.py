@@ -49,7 +49,6 @@ def dataset(tmp_path):
 
 @pytest.mark.parametrize("name", list(CONFIGS))
 def test_a_trained_family_becomes_a_package_that_plays_the_same(name, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)  # the exporter's progress bar would leave a thread
     if name not in CLASSED:
         lines = [msgspec.structs.replace(item, label="") for item in _items(dataset)]
         (dataset / ITEMS_NAME).write_bytes(encode_items(tuple(lines)))

@@ -30,7 +30,6 @@ def data(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Few measured samples and a judge that hardly learns."""
-    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)  # the exporter's progress bar would leave a thread
     for module in (bench, evaluation):
         monkeypatch.setattr(module, "MADE", 24)
     monkeypatch.setattr(publication, "make_bench", functools.partial(bench.make_bench, steps=2))
