@@ -465,7 +465,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     instance = SingleInstance(paths.data)
     if options.smoke is None and not instance.claim():
-        return 0 if instance.hand_over(tuple(options.files)) else 1
+        return instance.leave(tuple(options.files))
     book = Logbook(paths.data / "log")
     book.open()
     studio = Studio(app, paths)

@@ -1,6 +1,7 @@
 """One window per library: a second start hands its files to the first and leaves. Local socket only, never a port."""
 
 import hashlib
+import logging
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 WAIT_MS = 1000
 """How long a second start waits for the first one's answer."""
 _LIMIT_BYTES = 1_000_000
+_log = logging.getLogger(__name__)
 
 
 class SingleInstance(QObject):
@@ -55,6 +57,17 @@ class SingleInstance(QObject):
         process_id, *_ = self._lock.getLockInfo()
         # A lock that names no process (a disk that was full, a crash of the machine) is nobody's.
         return not process_id and self._lock.removeStaleLockFile() and self._lock.tryLock(0)
+
+    def leave(self, files: tuple[Path, ...]) -> int:
+        """Hand ``files`` over and give the exit code: 0, or 1 when the lock is held but no window answers."""
+        if self.hand_over(files):
+            return 0
+        _log.error(
+            "Another Reverie holds %s but does not answer. Close it (it may run on another computer); "
+            "if there is none, delete window.lock in that folder.",
+            self._folder,
+        )
+        return 1
 
     def hand_over(self, files: tuple[Path, ...]) -> bool:
         """Give ``files`` to the window that runs already; False when it does not answer."""

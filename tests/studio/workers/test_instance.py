@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QLockFile
 
 from studio.workers.clock import Clock
 from studio.workers.instance import SingleInstance
@@ -94,3 +95,13 @@ def test_a_folder_that_cannot_be_made_is_no_reason_not_to_open(tmp_path, qtbot) 
     one = SingleInstance(tmp_path / "file" / "data")
     assert one.claim()
     one.close()
+
+
+def test_a_lock_that_nobody_answers_for_is_explained(tmp_path, qtbot, caplog) -> None:
+    held = QLockFile(str(tmp_path / "window.lock"))
+    assert held.tryLock(0)  # as a window that hangs, or one on another computer: no server listens
+    second = SingleInstance(tmp_path)
+    assert not second.claim()
+    assert second.leave(()) == 1
+    assert "does not answer" in caplog.text
+    held.unlock()
